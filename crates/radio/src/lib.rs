@@ -1,1 +1,14 @@
-//! skyweave radio.
+//! Radio profiles: which links the radio allows and what they carry.
+//!
+//! A profile is data (TOML) in which every number names its source; this crate turns it into predicates and rates.
+//! It knows angles, ranges and kbit/s, and nothing of cells, plans or packets. The full link budget (antennas, rain, gas,
+//! spectral efficiency) will stand behind [`RateModel`].
+#![forbid(unsafe_code)]
+
+mod gso;
+mod profile;
+
+pub use gso::GsoArc;
+pub use profile::{
+    FeederLinks, LaserLinks, LinkLimit, Profile, ProfileError, ProcessingDelays, RateModel, UserLinks,
+};

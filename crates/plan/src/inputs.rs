@@ -1,0 +1,91 @@
+//! What the planner is given: one value that says everything a plan may depend on.
+
+use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, PopId, SatId, TerminalId};
+use skyweave_radio::Profile;
+use std::sync::Arc;
+
+/// Everything that a plan depends on, besides the previous plan.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// Which epoch to plan.
+    pub epoch: EpochNumber,
+    /// The radio.
+    pub profile: Arc<Profile>,
+    /// Cells with demand, ascending by id, without repetition.
+    pub cells: Arc<[Cell]>,
+    /// Live terminals, ascending by id. They are counted in their cells' terminals and demand too.
+    pub live: Arc<[LiveTerminal]>,
+    /// Satellites in service, ascending by id. Those that may not serve are left out.
+    pub satellites: Vec<SatelliteState>,
+    /// Gateways, by [`skyweave_base::GatewayId`].
+    pub gateways: Arc<[Gateway]>,
+    /// Points of presence, by [`PopId`].
+    pub pops: Arc<[PointOfPresence]>,
+    /// Laser links that exist, each once with the smaller id first, ascending. A link is usable in an epoch if both ends
+    /// are in service and it keeps the profile's laser limits at both ends of the epoch.
+    pub lasers: Arc<[(SatId, SatId)]>,
+}
+
+/// A cell with demand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cell {
+    /// Its H3 index.
+    pub id: CellId,
+    /// Its centre.
+    pub centre: Geodetic,
+    /// Terminals in it, live ones included.
+    pub terminals: u32,
+    /// What they ask together, toward the ground, kbit/s.
+    pub demand_kbps: u64,
+    /// The point of presence through which its traffic meets the Internet.
+    pub pop: PopId,
+}
+
+/// A terminal with real packets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LiveTerminal {
+    /// Its id.
+    pub id: TerminalId,
+    /// Where it stands in this epoch.
+    pub place: Geodetic,
+    /// The cell that holds it.
+    pub cell: CellId,
+    /// What it asks toward the ground, kbit/s.
+    pub ask_kbps: u32,
+}
+
+/// A satellite at the two ends of the epoch. Rules that hold at both ends hold between them: over 15 s elevation has no
+/// inner minimum (it is concave while a satellite is in view) and ranges change by under a part in a thousand of curvature.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SatelliteState {
+    /// Its id.
+    pub id: SatId,
+    /// Earth-fixed position at the start of the epoch.
+    pub start: Ecef,
+    /// Earth-fixed position at the end.
+    pub end: Ecef,
+}
+
+/// A gateway site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gateway {
+    /// For people.
+    pub name: String,
+    /// Where.
+    pub place: Geodetic,
+    /// Number of antennas; each carries `FeederLinks::antenna_kbps`.
+    pub antennas: u32,
+    /// Least elevation of this site, rad, if it differs from the profile.
+    pub min_elevation_rad: Option<f64>,
+}
+
+/// A point of presence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointOfPresence {
+    /// The operator's code.
+    pub code: String,
+    /// City.
+    pub city: String,
+    /// Where.
+    pub place: Geodetic,
+}

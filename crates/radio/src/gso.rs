@@ -1,0 +1,1 @@
+//! The angle to the GSO arc.
