@@ -1,1 +1,260 @@
-//! The angle to the GSO arc.
+//! The angle to the GSO arc: the circle of geostationary satellites as a ground point sees it.
+
+use core::f64::consts::PI;
+use skyweave_base::{Ecef, Geodetic, Vec3};
+
+/// Radius of the geostationary orbit, m (Recommendation ITU-R S.1503-3, table of constants: 42,164.2 km).
+pub const GSO_RADIUS_M: f64 = 42_164_200.0;
+
+/// The part of the geostationary arc above a point's horizon (the plane normal to the ellipsoid's normal), ready for many
+/// questions. Angles are topocentric and geometric.
+///
+/// # Algorithm
+/// Turn the frame so that the point P stands at longitude 0, at distance ρ from the axis and height z over the equator. The
+/// arc is G(λ) = R (cos λ, sin λ, 0) for |λ| ≤ Λ, Λ where G meets the horizon; the angle sought is least where
+/// f(λ) = u·(G(λ) − P) / |G(λ) − P| is greatest, u the unit vector toward the target.
+/// 1. Seen from P all of the arc has nearly one declination: −z/|G − P| changes by a sixth at most. So the nearest point
+///    stands near λ₀, where the arc has the target's own hour angle: the half-line from (ρ, 0) along (u_x, u_y) meets the
+///    circle R. That takes one square root and no trigonometry.
+/// 2. Newton's method on f'(λ) = 0 from there, at most [`NEWTON_STEPS`] steps, cut to the visible part.
+/// 3. The greatest of f there and at both ends of the visible part.
+#[derive(Clone, Copy, Debug)]
+pub struct GsoArc {
+    point: Vec3,
+    /// Unit vector toward the point's meridian in the equatorial plane, and the one 90 degrees east of it.
+    meridian: Vec3,
+    east: Vec3,
+    /// Distance of the point from the Earth's axis, and its square sum with R: |G − P|² = reach2 − 2 R ρ cos λ.
+    rho_m: f64,
+    reach2_m2: f64,
+    /// cos Λ and sin Λ; cos Λ > 1: no part of the arc is above the horizon.
+    cos_end: f64,
+    sin_end: f64,
+}
+
+/// Newton's error after each step is about the square of the one before. The start is within 0.03 rad, so three steps leave
+/// far less than the rounding of the angle itself (1e-8 rad, from `acos` near 1).
+const NEWTON_STEPS: usize = 3;
+
+impl GsoArc {
+    /// The arc seen from a place.
+    pub fn seen_from(place: Geodetic) -> Self {
+        let point = place.to_ecef().0;
+        let (sin_lon, cos_lon) = place.lon_rad.sin_cos();
+        let (sin_lat, cos_lat) = place.lat_rad.sin_cos();
+        let rho_m = point.x.hypot(point.y);
+        // up·(G − P) ≥ 0 with up = (cos φ, 0, sin φ): cos λ ≥ (ρ + z tan φ)/R.
+        let cos_end = (rho_m + point.z * sin_lat / cos_lat.max(1e-12)) / GSO_RADIUS_M;
+        Self {
+            point,
+            meridian: Vec3::new(cos_lon, sin_lon, 0.0),
+            east: Vec3::new(-sin_lon, cos_lon, 0.0),
+            rho_m,
+            reach2_m2: GSO_RADIUS_M * GSO_RADIUS_M + point.dot(point),
+            cos_end,
+            sin_end: (1.0 - cos_end * cos_end).max(0.0).sqrt(),
+        }
+    }
+
+    /// Whether any part of the arc is above the horizon; beyond 81.3 degrees of latitude none is.
+    pub fn is_visible(&self) -> bool {
+        self.cos_end <= 1.0
+    }
+
+    /// Least angle, seen from the place, between the target and any visible point of the arc, rad; π if none is visible.
+    pub fn separation_rad(&self, target: Ecef) -> f64 {
+        if !self.is_visible() {
+            return PI;
+        }
+        let direction = (target.0 - self.point).unit();
+        self.cos_separation(direction).clamp(-1.0, 1.0).acos()
+    }
+
+    /// Greatest cosine of the angle between the unit vector `direction` and the visible arc.
+    fn cos_separation(&self, direction: Vec3) -> f64 {
+        let (r, rho) = (GSO_RADIUS_M, self.rho_m);
+        let (a, b) = (direction.dot(self.meridian), direction.dot(self.east));
+        let offset = direction.dot(self.point);
+        let cosine = |cos: f64, sin: f64| {
+            (r * (a * cos + b * sin) - offset) / (self.reach2_m2 - 2.0 * r * rho * cos).sqrt()
+        };
+        let ends = cosine(self.cos_end, self.sin_end).max(cosine(self.cos_end, -self.sin_end));
+        // Toward the celestial pole every hour angle is as good; the ends stand for the arc there to first order and any
+        // start will do for Newton.
+        let horizontal2 = (a * a + b * b).max(1e-18);
+        let along = (-rho * a + (rho * rho * a * a + horizontal2 * (r * r - rho * rho)).sqrt())
+            / horizontal2;
+        let (mut cos, mut sin) = unit(rho + along * a, along * b);
+        if cos < self.cos_end {
+            (cos, sin) = (self.cos_end, self.sin_end.copysign(sin));
+        }
+        for _ in 0..NEWTON_STEPS {
+            // f = N/√D, D' = 2Rρ sin λ; the sign and zeros of f' are those of g = N' D − N D'/2,
+            // and g' = N'' D + N' D'/2 − N D''/2.
+            let n = r * (a * cos + b * sin) - offset;
+            let n1 = r * (b * cos - a * sin);
+            let n2 = -r * (a * cos + b * sin);
+            let d = self.reach2_m2 - 2.0 * r * rho * cos;
+            let half_d1 = r * rho * sin;
+            let half_d2 = r * rho * cos;
+            let slope = n2 * d + n1 * half_d1 - n * half_d2;
+            if slope >= 0.0 {
+                break; // Not near a maximum: it is at an end.
+            }
+            let step = (-(n1 * d - n * half_d1) / slope).clamp(-0.5, 0.5);
+            // A rotation by the step, to second order; `unit` takes the rest.
+            let half = step * step / 2.0;
+            (cos, sin) = unit(cos - sin * step - cos * half, sin + cos * step - sin * half);
+            if cos < self.cos_end {
+                (cos, sin) = (self.cos_end, self.sin_end.copysign(sin));
+            }
+            if step.abs() < 1e-6 {
+                break;
+            }
+        }
+        ends.max(cosine(cos, sin))
+    }
+}
+
+fn unit(x: f64, y: f64) -> (f64, f64) {
+    let k = 1.0 / (x * x + y * y).sqrt();
+    (x * k, y * k)
+}
+
+/// The forbidden band around the arc seen from one place: answers most questions with one comparison.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GsoZone {
+    arc: GsoArc,
+    cos_exclusion: f64,
+    /// Outside these sines of declination no target is within the exclusion: the angle between two directions is at least
+    /// the difference of their declinations.
+    sin_declination: (f64, f64),
+}
+
+impl GsoZone {
+    /// `None` if nothing is forbidden there.
+    pub(crate) fn new(place: Geodetic, exclusion_rad: f64) -> Option<Self> {
+        let arc = GsoArc::seen_from(place);
+        if exclusion_rad <= 0.0 || !arc.is_visible() {
+            return None;
+        }
+        let distance = |cos: f64| (arc.reach2_m2 - 2.0 * GSO_RADIUS_M * arc.rho_m * cos).sqrt();
+        let declinations = [
+            -arc.point.z / distance(1.0),
+            -arc.point.z / distance(arc.cos_end),
+        ]
+        .map(f64::asin);
+        let low = declinations[0].min(declinations[1]) - exclusion_rad;
+        let high = declinations[0].max(declinations[1]) + exclusion_rad;
+        let sine = |declination: f64| declination.clamp(-PI / 2.0, PI / 2.0).sin();
+        // A hair wider, so that rounding never lets this short cut differ from the full answer.
+        Some(Self {
+            arc,
+            cos_exclusion: exclusion_rad.cos(),
+            sin_declination: (sine(low) - 1e-12, sine(high) + 1e-12),
+        })
+    }
+
+    /// Whether the unit vector `direction` from the place is nearer to the arc than the exclusion.
+    pub(crate) fn holds(&self, direction: Vec3) -> bool {
+        let (low, high) = self.sin_declination;
+        (low..=high).contains(&direction.z)
+            && self.arc.cos_separation(direction) > self.cos_exclusion
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use skyweave_base::Enu;
+
+    /// By sampling the arc at 1,024 points and then the best two of its steps at 1,024 again: within
+    /// (2π/1024²)² of the cosine.
+    fn sampled(place: Geodetic, target: Ecef) -> f64 {
+        let here = Enu::at(place);
+        let u = (target.0 - here.origin.0).unit();
+        let cosine = |lon: f64| {
+            let g = Vec3::new(lon.cos(), lon.sin(), 0.0) * GSO_RADIUS_M - here.origin.0;
+            if g.dot(here.up) < 0.0 {
+                -2.0
+            } else {
+                g.unit().dot(u)
+            }
+        };
+        let best = |from: f64, step: f64, n: i32| {
+            (0..=n)
+                .map(|i| from + step * f64::from(i))
+                .max_by(|a, b| cosine(*a).total_cmp(&cosine(*b)))
+                .unwrap()
+        };
+        let step = 2.0 * PI / 1024.0;
+        let coarse = best(-PI, step, 1024);
+        let fine = best(coarse - step, 2.0 * step / 1024.0, 1024);
+        let cos = cosine(fine);
+        if cos < -1.0 { PI } else { cos.min(1.0).acos() }
+    }
+
+    fn target(place: Geodetic, azimuth_rad: f64, elevation_rad: f64) -> Ecef {
+        let here = Enu::at(place);
+        let (sa, ca) = azimuth_rad.sin_cos();
+        let (se, ce) = elevation_rad.sin_cos();
+        Ecef(
+            here.origin.0 + (here.east * (sa * ce) + here.north * (ca * ce) + here.up * se) * 800e3,
+        )
+    }
+
+    /// Near an end of the visible arc the sampling misses the end itself by up to one fine step, 1.2e-5 rad of longitude.
+    const TOLERANCE_RAD: f64 = 2e-5;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #[test]
+        fn agrees_with_sampling_the_arc(
+            lat in -90.0..=90.0_f64, lon in -180.0..180.0_f64, az in 0.0..360.0_f64, el in 0.0..=90.0_f64,
+        ) {
+            let place = Geodetic::from_degrees(lat, lon).unwrap();
+            let target = target(place, az.to_radians(), el.to_radians());
+            let exact = GsoArc::seen_from(place).separation_rad(target);
+            let brute = sampled(place, target);
+            prop_assert!((exact - brute).abs() < TOLERANCE_RAD, "{exact} {brute}");
+        }
+
+        #[test]
+        fn the_zone_is_the_set_of_small_separations(
+            lat in -82.0..=82.0_f64, lon in -180.0..180.0_f64, az in 0.0..360.0_f64, el in 0.0..=90.0_f64,
+            exclusion in 1.0..40.0_f64,
+        ) {
+            let place = Geodetic::from_degrees(lat, lon).unwrap();
+            let target = target(place, az.to_radians(), el.to_radians());
+            let separation = GsoArc::seen_from(place).separation_rad(target);
+            prop_assume!((separation - exclusion.to_radians()).abs() > 1e-7);
+            let direction = (target.0 - place.to_ecef().0).unit();
+            let held = GsoZone::new(place, exclusion.to_radians()).is_some_and(|zone| zone.holds(direction));
+            prop_assert_eq!(held, separation < exclusion.to_radians());
+        }
+    }
+
+    #[test]
+    fn known_directions() {
+        let equator = Geodetic::from_degrees(0.0, 30.0).unwrap();
+        let arc = GsoArc::seen_from(equator);
+        // From the equator the arc is a half circle through the zenith: the angle is 90 degrees less that from the east point.
+        assert!(arc.separation_rad(target(equator, 0.0, PI / 2.0)) < 1e-7);
+        assert!((arc.separation_rad(target(equator, 0.0, PI / 6.0)) - PI / 3.0).abs() < 1e-9);
+        // At 50 N the arc culminates at atan((R cos φ − a') / ...) = 32.6 degrees in the south (any dish-pointing table).
+        let place = Geodetic::from_degrees(50.0, 30.0).unwrap();
+        let south =
+            GsoArc::seen_from(place).separation_rad(target(place, PI, 60.0_f64.to_radians()));
+        assert!(
+            (south.to_degrees() - 27.4).abs() < 0.15,
+            "{}",
+            south.to_degrees()
+        );
+        assert_eq!(
+            GsoArc::seen_from(Geodetic::from_degrees(85.0, 0.0).unwrap())
+                .separation_rad(Ecef::default()),
+            PI
+        );
+    }
+}

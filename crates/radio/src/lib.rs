@@ -6,9 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod gso;
+mod limit;
 mod profile;
+mod toml_profile;
 
-pub use gso::GsoArc;
+pub use gso::{GSO_RADIUS_M, GsoArc};
+pub use limit::{PointLimit, Verdict};
 pub use profile::{
-    FeederLinks, LaserLinks, LinkLimit, Profile, ProfileError, ProcessingDelays, RateModel, UserLinks,
+    FeederLinks, LaserLinks, LinkLimit, ProcessingDelays, Profile, RateModel, UserLinks,
 };
+pub use toml_profile::ProfileError;

@@ -1,0 +1,183 @@
+//! When two ends may talk, asked millions of times for fixed points of the ground.
+
+use crate::gso::GsoZone;
+use crate::{LinkLimit, RateModel};
+use skyweave_base::{Ecef, Enu, Geodetic, Vec3};
+
+/// What a link limit says of a satellite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The link is allowed.
+    Allowed,
+    /// The satellite is too low or too far.
+    OutOfReach,
+    /// The satellite is high enough and stands too near the GSO arc.
+    NearGsoArc,
+}
+
+/// A link limit at one place of the ground, with everything computed that does not depend on the satellite.
+#[derive(Clone, Copy, Debug)]
+pub struct PointLimit {
+    origin: Vec3,
+    up: Vec3,
+    /// Least sine of the elevation; below −1: no mask.
+    min_sin_elevation: f64,
+    max_range2_m2: f64,
+    gso: Option<GsoZone>,
+}
+
+impl LinkLimit {
+    /// This limit at a place.
+    pub fn at(&self, place: Geodetic) -> PointLimit {
+        let Enu { origin, up, .. } = Enu::at(place);
+        let free = PointLimit {
+            origin: origin.0,
+            up,
+            min_sin_elevation: -2.0,
+            max_range2_m2: f64::INFINITY,
+            gso: None,
+        };
+        match *self {
+            Self::Elevation {
+                min_elevation_rad,
+                gso_exclusion_rad,
+            } => PointLimit {
+                min_sin_elevation: min_elevation_rad.sin(),
+                gso: GsoZone::new(place, gso_exclusion_rad),
+                ..free
+            },
+            Self::Range { max_range_m } => PointLimit {
+                max_range2_m2: max_range_m * max_range_m,
+                ..free
+            },
+        }
+    }
+
+    /// The same limit with another least elevation, as some gateway sites have; a range limit stays as it is.
+    pub fn with_min_elevation(self, min_elevation_rad: f64) -> Self {
+        match self {
+            Self::Elevation {
+                gso_exclusion_rad, ..
+            } => Self::Elevation {
+                min_elevation_rad,
+                gso_exclusion_rad,
+            },
+            Self::Range { .. } => self,
+        }
+    }
+
+    /// The least elevation that this limit allows, for an index that looks for candidates by elevation; −π/2 for a range limit.
+    pub fn min_elevation_rad(&self) -> f64 {
+        match *self {
+            Self::Elevation {
+                min_elevation_rad, ..
+            } => min_elevation_rad,
+            Self::Range { .. } => -core::f64::consts::FRAC_PI_2,
+        }
+    }
+}
+
+impl PointLimit {
+    /// What the limit says of a satellite.
+    pub fn judge(&self, satellite: Ecef) -> Verdict {
+        let d = satellite.0 - self.origin;
+        let range2 = d.dot(d);
+        if range2 > self.max_range2_m2 {
+            return Verdict::OutOfReach;
+        }
+        let direction = d * (1.0 / range2.sqrt());
+        if direction.dot(self.up) < self.min_sin_elevation {
+            return Verdict::OutOfReach;
+        }
+        match &self.gso {
+            Some(zone) if zone.holds(direction) => Verdict::NearGsoArc,
+            _ => Verdict::Allowed,
+        }
+    }
+
+    /// Whether the link is allowed.
+    pub fn allows(&self, satellite: Ecef) -> bool {
+        self.judge(satellite) == Verdict::Allowed
+    }
+}
+
+impl RateModel {
+    /// The rate at an elevation, kbit/s.
+    pub fn kbps(&self, elevation_rad: f64) -> u32 {
+        match self {
+            Self::Fixed(kbps) => *kbps,
+            Self::ByElevation(points) => {
+                let after = points.partition_point(|&(elevation, _)| elevation <= elevation_rad);
+                match (after.checked_sub(1).map(|i| points[i]), points.get(after)) {
+                    (Some((e0, r0)), Some(&(e1, r1))) => {
+                        let part = (elevation_rad - e0) / (e1 - e0);
+                        (f64::from(r0) + part * (f64::from(r1) - f64::from(r0))).round() as u32
+                    }
+                    (Some((_, rate)), None) | (None, Some(&(_, rate))) => rate,
+                    (None, None) => 0,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::GsoArc;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The short cuts agree with elevation, range and separation computed one by one. Cases within 1e-9 of a limit
+        /// are left out: there rounding decides.
+        #[test]
+        fn verdicts_follow_from_angles(
+            lat in -90.0..=90.0_f64, dlat in -15.0..15.0_f64, dlon in -25.0..25.0_f64,
+            min_elevation in 5.0..45.0_f64, exclusion in 0.0..30.0_f64,
+        ) {
+            let place = Geodetic::from_degrees(lat, 20.0).unwrap();
+            let under = Geodetic::from_degrees((lat + dlat).clamp(-90.0, 90.0), 20.0 + dlon).unwrap();
+            let satellite = Geodetic { height_m: 550e3, ..under }.to_ecef();
+            let look = Enu::at(place).look(satellite);
+            let separation = GsoArc::seen_from(place).separation_rad(satellite);
+            let (min_elevation_rad, gso_exclusion_rad) = (min_elevation.to_radians(), exclusion.to_radians());
+            prop_assume!((look.elevation_rad - min_elevation_rad).abs() > 1e-9);
+            prop_assume!((separation - gso_exclusion_rad).abs() > 1e-7);
+            let expected = if look.elevation_rad < min_elevation_rad {
+                Verdict::OutOfReach
+            } else if separation < gso_exclusion_rad {
+                Verdict::NearGsoArc
+            } else {
+                Verdict::Allowed
+            };
+            let limit = LinkLimit::Elevation { min_elevation_rad, gso_exclusion_rad };
+            prop_assert_eq!(limit.at(place).judge(satellite), expected);
+            let range = LinkLimit::Range { max_range_m: 1_000e3 };
+            prop_assert_eq!(range.at(place).allows(satellite), look.range_m <= 1_000e3);
+        }
+    }
+
+    #[test]
+    fn a_site_may_have_its_own_mask() {
+        let limit = LinkLimit::Elevation {
+            min_elevation_rad: 0.4,
+            gso_exclusion_rad: 0.3,
+        };
+        let own = LinkLimit::Elevation {
+            min_elevation_rad: 0.1,
+            gso_exclusion_rad: 0.3,
+        };
+        assert_eq!(limit.with_min_elevation(0.1), own);
+        assert_eq!(own.min_elevation_rad(), 0.1);
+        let range = LinkLimit::Range { max_range_m: 1.0 };
+        assert_eq!(range.with_min_elevation(0.1), range);
+    }
+
+    #[test]
+    fn rates_are_linear_between_points_and_constant_beyond() {
+        let model = RateModel::ByElevation(vec![(0.5, 1_000), (1.0, 2_000)]);
+        let at = [0.0, 0.5, 0.75, 1.0, 1.5].map(|e| model.kbps(e));
+        assert_eq!(at, [1_000, 1_000, 1_500, 2_000, 2_000]);
+        assert_eq!(RateModel::Fixed(7).kbps(0.2), 7);
+    }
+}
