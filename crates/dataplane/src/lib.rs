@@ -1,9 +1,21 @@
 //! The packet path: links, queues, shaping and handover, without any I/O.
 //!
-//! Time and packets come in, packets and the next timeout go out. It follows a list of [`EpochTable`]s made elsewhere and
-//! decides nothing that a plan decides; it knows no orbit, no cell, no socket and no clock.
+//! Time and packets come in, packets and the next timeout go out ([`Engine`]). It follows a list of [`EpochTable`]s made
+//! elsewhere and decides nothing that a plan decides; it knows no orbit, no cell, no socket and no clock.
 #![forbid(unsafe_code)]
 
+mod address;
+mod counters;
+mod engine;
+mod ip;
+mod pool;
+mod server;
 mod table;
+mod wheel;
 
-pub use table::{Beam, DelayCurve, EpochTable, Leg, LegKind, TerminalAddress, TerminalRoute, Unserved};
+pub use address::{AddressPlan, AddressPlanError, TerminalAddress};
+pub use counters::{Counters, Direction, DropReason, LaneCounters, Tally, TerminalCounters};
+pub use engine::{Config, ConfigError, Engine, InstallError, Order, Port, QueueLimit, Transmit};
+pub use ip::addresses;
+pub use table::{Beam, DelayCurve, EpochTable, Leg, LegKind, TableError, TerminalRoute, Unserved};
+pub use wheel::Wheel;
