@@ -1,1 +1,3 @@
 //! skyweave.
+#[cfg(target_os = "linux")]
+pub mod live;
