@@ -1,0 +1,134 @@
+//! A constellation in motion: the positions of all its satellites at any instant.
+
+use crate::elements::Elements;
+use crate::frames::{EarthFixed, EarthOrientation, Rotation, Teme};
+use crate::propagation::{PropagationError, Propagator};
+use rayon::prelude::*;
+use skyweave_base::{Ecef, Geodetic, SatId, Time};
+
+/// Satellites propagated together; a satellite's id is its position in the list of elements.
+#[derive(Clone, Debug, Default)]
+pub struct Sky {
+    satellites: Vec<Propagator>,
+    orientation: EarthOrientation,
+}
+
+/// Elements from which no orbit can be made.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("element set {index} ({name})")]
+pub struct SkyError {
+    /// Position in the list of elements.
+    pub index: usize,
+    /// The satellite's name.
+    pub name: String,
+    /// What SGP4 says.
+    pub source: PropagationError,
+}
+
+/// A satellite at an instant, in the frames that people ask for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Position {
+    /// The satellite.
+    pub satellite: SatId,
+    /// The instant.
+    pub time: Time,
+    /// In SGP4's frame.
+    pub teme: Teme,
+    /// Earth-fixed.
+    pub earth_fixed: EarthFixed,
+    /// Point below it and height, on WGS84.
+    pub geodetic: Geodetic,
+}
+
+impl Sky {
+    /// Prepares the propagation of all the elements.
+    pub fn new(elements: &[Elements]) -> Result<Self, SkyError> {
+        let satellites = elements
+            .iter()
+            .enumerate()
+            .map(|(index, e)| {
+                Propagator::new(e).map_err(|source| SkyError { index, name: e.name.clone(), source })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { satellites, orientation: EarthOrientation::default() })
+    }
+
+    /// The same sky over an Earth that stands as given, instead of as [`EarthOrientation::default`].
+    pub fn with_orientation(self, orientation: EarthOrientation) -> Self {
+        Self { orientation, ..self }
+    }
+
+    /// Number of satellites.
+    pub fn len(&self) -> usize {
+        self.satellites.len()
+    }
+
+    /// True without satellites.
+    pub fn is_empty(&self) -> bool {
+        self.satellites.is_empty()
+    }
+
+    /// The propagator of a satellite.
+    ///
+    /// # Panics
+    /// If there is no such satellite.
+    pub fn propagator(&self, satellite: SatId) -> &Propagator {
+        &self.satellites[satellite.index()]
+    }
+
+    /// The turn from TEME to the Earth-fixed frame at `t`.
+    pub fn rotation(&self, t: Time) -> Rotation {
+        Rotation::at(t, self.orientation)
+    }
+
+    /// Position and velocity of a satellite in TEME.
+    ///
+    /// # Panics
+    /// If there is no such satellite.
+    pub fn teme(&self, satellite: SatId, t: Time) -> Result<Teme, PropagationError> {
+        self.propagator(satellite).teme(t)
+    }
+
+    /// Earth-fixed position of a satellite.
+    ///
+    /// # Panics
+    /// If there is no such satellite.
+    pub fn ecef(&self, satellite: SatId, t: Time) -> Result<Ecef, PropagationError> {
+        Ok(self.rotation(t).ecef(&self.teme(satellite, t)?))
+    }
+
+    /// Earth-fixed position and velocity of a satellite.
+    ///
+    /// # Panics
+    /// If there is no such satellite.
+    pub fn earth_fixed(&self, satellite: SatId, t: Time) -> Result<EarthFixed, PropagationError> {
+        Ok(self.rotation(t).earth_fixed(&self.teme(satellite, t)?))
+    }
+
+    /// Where a satellite is, in every frame.
+    ///
+    /// # Panics
+    /// If there is no such satellite.
+    pub fn position(&self, satellite: SatId, t: Time) -> Result<Position, PropagationError> {
+        let teme = self.teme(satellite, t)?;
+        let earth_fixed = self.rotation(t).earth_fixed(&teme);
+        Ok(Position { satellite, time: t, teme, earth_fixed, geodetic: earth_fixed.position.to_geodetic() })
+    }
+
+    /// TEME states of all satellites, by id; `None` where SGP4 fails. Parallel on rayon's ambient pool.
+    pub fn teme_all(&self, t: Time) -> Vec<Option<Teme>> {
+        self.all(|satellite| satellite.teme(t).ok())
+    }
+
+    /// Earth-fixed positions of all satellites, by id; `None` where SGP4 fails. Parallel on rayon's ambient pool.
+    pub fn ecef_all(&self, t: Time) -> Vec<Option<Ecef>> {
+        let rotation = self.rotation(t);
+        self.all(|satellite| Some(rotation.ecef(&satellite.teme(t).ok()?)))
+    }
+
+    fn all<T: Send>(&self, state: impl Fn(&Propagator) -> T + Sync + Send) -> Vec<T> {
+        /// A task of some tens of microseconds: long against rayon's own cost, short against an epoch.
+        const SATELLITES_PER_TASK: usize = 128;
+        self.satellites.par_iter().with_min_len(SATELLITES_PER_TASK).map(state).collect()
+    }
+}
