@@ -1,1 +1,31 @@
-//! skyweave world.
+//! Scenarios, and the composition of sky, planner and packets.
+//!
+//! A scenario (TOML, see `docs/scenario.md`) becomes a [`World`]: satellites, gateways, points of presence, cells with demand and
+//! live terminals. A world gives the planner its [`inputs`](World::inputs) and turns a plan into the
+//! [`forwarding`](World::forwarding) table of the packet path. It does no I/O: [`Files`] reads for it, time is an argument.
+#![forbid(unsafe_code)]
+
+mod area;
+mod constellation;
+mod demand;
+mod fields;
+mod files;
+mod forwarding;
+mod ground;
+mod places;
+mod problem;
+mod scenario;
+mod sites;
+mod summary;
+mod table;
+mod track;
+mod world;
+
+pub use constellation::LeftOut;
+pub use files::{Files, FilesError, NoFiles, builtin_scenario, builtin_scenarios};
+pub use places::{Place, PlaceError};
+pub use problem::{Location, Problem, Problems, Severity, did_you_mean};
+pub use sites::{SitePairs, SiteRoute};
+pub use summary::Summary;
+pub use track::Track;
+pub use world::{Terminal, TerminalPlace, World};

@@ -1,0 +1,362 @@
+//! Where people are and what they ask: areas and populations become H3 cells with terminals.
+//!
+//! The world is one grid of resolution 5 cells with a country and a number of people each, made from the built-in resolution 4
+//! grid, cities and the finer grid of Ukraine. Terminals are spread by cumulative rounding along the H3 order, which is a
+//! space-filling curve: every region gets its share to within a terminal or two, however thin its people are spread. (Largest
+//! remainders would leave every thinly settled country without any.)
+
+use crate::area::Polygons;
+use crate::fields::Located;
+use crate::files::{Files, builtin};
+use crate::places::cities;
+use crate::problem::{Location, Problems};
+use crate::scenario::{Area, DemandSpec, Spread};
+use crate::table::{optional, read_csv, required};
+use h3o::{CellIndex, LatLng, Resolution};
+use rayon::prelude::*;
+use std::sync::OnceLock;
+
+/// What a cell's background terminals are and ask.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct CellDemand {
+    pub(crate) cell: CellIndex,
+    pub(crate) terminals: u32,
+    pub(crate) demand_kbps: u64,
+}
+
+/// All demand of a scenario by cell, ascending, without repetition.
+pub(crate) fn load(
+    specs: &[DemandSpec],
+    files: &dyn Files,
+    problems: &mut Problems,
+) -> Vec<CellDemand> {
+    let grid = PeopleGrid::default();
+    let mut all = Vec::new();
+    for spec in specs {
+        let before = all.len();
+        spread(spec, &grid, files, problems, &mut all);
+        if all.len() == before && !problems.has_errors() {
+            problems.push(
+                spec.at
+                    .error("an empty demand: no cell of the area gets a terminal"),
+            );
+        }
+    }
+    if specs.len() > 1 {
+        all.sort_by_key(|d| d.cell);
+        all.dedup_by(|later, kept| {
+            let same = later.cell == kept.cell;
+            if same {
+                kept.terminals = kept.terminals.saturating_add(later.terminals);
+                kept.demand_kbps += later.demand_kbps;
+            }
+            same
+        });
+    }
+    all
+}
+
+fn spread(
+    spec: &DemandSpec,
+    grid: &PeopleGrid,
+    files: &dyn Files,
+    problems: &mut Problems,
+    all: &mut Vec<CellDemand>,
+) {
+    let excepted = |country: &[u8; 2]| spec.except.iter().any(|e| e.as_bytes() == country);
+    let at = &spec.area.at;
+    let (cells, weights): (Vec<CellIndex>, Vec<u64>) = match &spec.area.value {
+        Area::World => grid
+            .get()
+            .iter()
+            .filter(|g| !excepted(&g.country))
+            .map(|g| (g.cell, g.people))
+            .unzip(),
+        Area::Country(code) => {
+            let inside = grid
+                .get()
+                .iter()
+                .filter(|g| g.country == code.as_bytes() && !excepted(&g.country));
+            inside.map(|g| (g.cell, g.people)).unzip()
+        }
+        Area::GeoJson(path) => {
+            match read(path, at, files, problems).map(|bytes| Polygons::parse(path, &bytes)) {
+                Some(Ok(polygons)) => {
+                    let grid = grid.get();
+                    let people = |cell| {
+                        let found = grid
+                            .binary_search_by_key(&cell, |g| g.cell)
+                            .ok()
+                            .map(|i| &grid[i]);
+                        match found {
+                            Some(g) if excepted(&g.country) => None,
+                            Some(g) => Some((cell, g.people)),
+                            None => Some((cell, 0)),
+                        }
+                    };
+                    polygons.cells().into_iter().filter_map(people).unzip()
+                }
+                Some(Err(found)) => return problems.0.extend(found.0),
+                None => return,
+            }
+        }
+        Area::Cells(path) => {
+            let Some(bytes) = read(path, at, files, problems) else {
+                return;
+            };
+            let column = match spec.spread {
+                Spread::Given => Some("terminals"),
+                Spread::Population => Some("population"),
+                Spread::Uniform => None,
+            };
+            read_cells(path, &bytes, column, problems)
+                .into_iter()
+                .unzip()
+        }
+    };
+    let terminals = match (spec.spread, spec.terminals) {
+        (Spread::Given, _) => weights,
+        (Spread::Population, Some(total)) => cumulative_rounding(&weights, total),
+        (Spread::Uniform, Some(total)) => cumulative_rounding(&vec![1; cells.len()], total),
+        (_, None) => return,
+    };
+    let with_terminals = cells.into_iter().zip(terminals).filter(|(_, n)| *n > 0);
+    all.extend(with_terminals.map(|(cell, n)| CellDemand {
+        cell,
+        terminals: u32::try_from(n).unwrap_or(u32::MAX),
+        demand_kbps: n.saturating_mul(u64::from(spec.rate_kbps)),
+    }));
+}
+
+/// Reads a file that a scenario names; a failure is a problem of the place where it is named.
+pub(crate) fn read(
+    path: &str,
+    at: &Location,
+    files: &dyn Files,
+    problems: &mut Problems,
+) -> Option<Vec<u8>> {
+    match files.read(path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            problems.push(at.error(error.to_string()));
+            None
+        }
+    }
+}
+
+/// As [`read`], for a value that is the path itself.
+pub(crate) fn read_located(
+    path: &Located<String>,
+    files: &dyn Files,
+    problems: &mut Problems,
+) -> Option<Vec<u8>> {
+    read(path, &path.at, files, problems)
+}
+
+/// Splits `total` in proportion to the weights so that every prefix of the list gets its exact share rounded down:
+/// part i is ⌊T·W(i+1)/W⌋ − ⌊T·W(i)/W⌋ with W(i) the sum of the weights before i. Each part differs from its exact share by
+/// less than one. All parts are zero if all weights are.
+pub(crate) fn cumulative_rounding(weights: &[u64], total: u64) -> Vec<u64> {
+    let sum: u128 = weights.iter().map(|&w| u128::from(w)).sum();
+    if sum == 0 {
+        return vec![0; weights.len()];
+    }
+    let mut before = 0_u128;
+    let mut given = 0_u64;
+    let part = |&weight: &u64| {
+        before += u128::from(weight);
+        // Both factors are below 2^64, so their product fits; the quotient is at most `total`.
+        let due = (u128::from(total) * before / sum) as u64;
+        let part = due - given;
+        given = due;
+        part
+    };
+    weights.iter().map(part).collect()
+}
+
+/// People by cell and country.
+#[derive(Clone, Copy, Debug)]
+struct GridCell {
+    cell: CellIndex,
+    country: [u8; 2],
+    people: u64,
+}
+
+/// The world's people by resolution 5 cell, ascending; made when first asked for.
+#[derive(Default)]
+struct PeopleGrid(OnceLock<Vec<GridCell>>);
+
+impl PeopleGrid {
+    fn get(&self) -> &[GridCell] {
+        self.0.get_or_init(world_grid)
+    }
+}
+
+/// # Algorithm
+/// 1. A resolution 4 cell's people go to its children: first the people of the cities that stand in them (reduced in proportion
+///    if the cities together claim more than the cell holds), the rest in equal parts.
+/// 2. Ukraine's cells come from its own resolution 5 grid; children of its neighbours' cells that are in that grid are left
+///    to it, and their people stay in the other children.
+fn world_grid() -> Vec<GridCell> {
+    let (ukraine, (coarse, cities)) = rayon::join(ukraine_grid, || {
+        rayon::join(coarse_grid, || cities_by_cell(Resolution::Five))
+    });
+    let fine = coarse
+        .par_iter()
+        .filter(|g| g.country != *b"UA")
+        .flat_map_iter(|g| split(g, &cities, &ukraine));
+    let mut grid: Vec<GridCell> = fine.collect();
+    grid.extend_from_slice(&ukraine);
+    grid.par_sort_unstable_by_key(|g| g.cell);
+    grid
+}
+
+fn split(coarse: &GridCell, cities: &[(CellIndex, u64)], ukraine: &[GridCell]) -> Vec<GridCell> {
+    let children: Vec<CellIndex> = coarse
+        .cell
+        .children(Resolution::Five)
+        .filter(|child| ukraine.binary_search_by_key(child, |g| g.cell).is_err())
+        .collect();
+    let claimed: Vec<u64> = children
+        .iter()
+        .map(|child| {
+            let from = cities.partition_point(|(cell, _)| cell < child);
+            cities[from..]
+                .iter()
+                .take_while(|(cell, _)| cell == child)
+                .map(|(_, people)| people)
+                .sum()
+        })
+        .collect();
+    let in_cities = claimed.iter().sum::<u64>().min(coarse.people);
+    let urban = cumulative_rounding(&claimed, in_cities);
+    let rural = cumulative_rounding(&vec![1; children.len()], coarse.people - in_cities);
+    children
+        .into_iter()
+        .zip(urban.into_iter().zip(rural))
+        .map(|(cell, (urban, rural))| GridCell {
+            cell,
+            country: coarse.country,
+            people: urban + rural,
+        })
+        .collect()
+}
+
+/// (cell, people) of every city, ascending.
+fn cities_by_cell(resolution: Resolution) -> Vec<(CellIndex, u64)> {
+    let mut all: Vec<_> = cities()
+        .par_iter()
+        .filter_map(|c| {
+            Some((
+                cell_at(c.position.lat_rad, c.position.lon_rad, resolution)?,
+                c.population,
+            ))
+        })
+        .collect();
+    all.par_sort_unstable();
+    all
+}
+
+fn coarse_grid() -> Vec<GridCell> {
+    let columns = [
+        required(&["h3_r4"]),
+        required(&["country"]),
+        required(&["population"]),
+    ];
+    let mut all = Vec::with_capacity(80_000);
+    let mut problems = Problems::default();
+    read_csv(
+        "world_h3r4.csv",
+        builtin::WORLD_CELLS.as_bytes(),
+        &columns,
+        &mut problems,
+        |row| {
+            let cell = row.text(0).and_then(|t| t.parse().ok());
+            let country = row.text(1).and_then(|t| t.as_bytes().try_into().ok());
+            if let (Some(cell), Some(country), Some(people)) =
+                (cell, country, row.required_number(2, 0..=u64::MAX))
+            {
+                all.push(GridCell {
+                    cell,
+                    country,
+                    people,
+                });
+            }
+        },
+    );
+    debug_assert!(problems.0.is_empty(), "built-in data: {problems}");
+    all
+}
+
+fn ukraine_grid() -> Vec<GridCell> {
+    let mut problems = Problems::default();
+    let cells = read_cells(
+        "ukraine_h3r5.csv",
+        builtin::UKRAINE_CELLS.as_bytes(),
+        Some("population"),
+        &mut problems,
+    );
+    debug_assert!(problems.0.is_empty(), "built-in data: {problems}");
+    cells
+        .into_iter()
+        .map(|(cell, people)| GridCell {
+            cell,
+            country: *b"UA",
+            people,
+        })
+        .collect()
+}
+
+/// The cell that holds a place.
+pub(crate) fn cell_at(lat_rad: f64, lon_rad: f64, resolution: Resolution) -> Option<CellIndex> {
+    LatLng::from_radians(lat_rad, lon_rad)
+        .ok()
+        .map(|place| place.to_cell(resolution))
+}
+
+/// Reads a CSV of H3 resolution 5 cells, ascending by cell, with the whole number in column `weight` (1 if none is asked for).
+pub(crate) fn read_cells(
+    file: &str,
+    bytes: &[u8],
+    weight: Option<&'static str>,
+    problems: &mut Problems,
+) -> Vec<(CellIndex, u64)> {
+    const CELL: crate::table::Column = required(&["h3_r5", "h3", "cell", "h3_index"]);
+    let columns = match weight {
+        Some("terminals") => [CELL, required(&["terminals"])],
+        Some(_) => [CELL, required(&["population"])],
+        None => [CELL, optional(&["terminals"])],
+    };
+    let mut all: Vec<(CellIndex, u64, Location)> = Vec::new();
+    read_csv(file, bytes, &columns, problems, |row| {
+        let amount = if weight.is_some() {
+            row.required_number(1, 0..=u64::from(u32::MAX))
+        } else {
+            Some(1)
+        };
+        let Some(text) = row.required_text(0) else {
+            return;
+        };
+        match text.parse::<CellIndex>() {
+            Ok(cell) if cell.resolution() == Resolution::Five => {
+                if let Some(amount) = amount {
+                    all.push((cell, amount, row.at()));
+                }
+            }
+            Ok(cell) => row.error(0, &format!("{text} is an H3 cell of resolution {}: expected resolution 5", cell.resolution())),
+            Err(_) => row.error(0, &format!("`{text}` is not an H3 cell: expected 15 hexadecimal digits such as 851e6387fffffff")),
+        }
+    });
+    all.sort_by_key(|(cell, ..)| *cell);
+    for pair in all.windows(2).filter(|pair| pair[0].0 == pair[1].0).take(5) {
+        let first = pair[0].2.line.unwrap_or_default();
+        problems.push(pair[1].2.error(format!(
+            "the cell {} is listed already in line {first}",
+            pair[1].0
+        )));
+    }
+    all.dedup_by_key(|(cell, ..)| *cell);
+    all.into_iter()
+        .map(|(cell, amount, _)| (cell, amount))
+        .collect()
+}

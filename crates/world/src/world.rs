@@ -1,0 +1,596 @@
+//! The world: a scenario with everything that it names, ready to be planned and to carry packets.
+//!
+//! The only translator between the crates below: sky and demand become the planner's inputs, a plan becomes a forwarding
+//! table. It knows no file, clock or socket; what it needs of them is given to [`World::load`].
+
+use crate::constellation::{self, Constellation, LeftOut};
+use crate::demand::{self, CellDemand, cell_at, read_located};
+use crate::files::Files;
+use crate::ground::{self, Ground, NearestPop};
+use crate::places::{Place, PlaceError, find_place};
+use crate::problem::{Location, Problem, Problems, suggestions};
+use crate::scenario::{LinkSpec, PlaceSpec, Scenario, Start, TerminalSpec};
+use crate::summary::Summary;
+use crate::track::Track;
+use h3o::{CellIndex, LatLng, Resolution};
+use rayon::prelude::*;
+use skyweave_base::{CellId, EpochNumber, Geodetic, SatId, Span, TerminalId, Time};
+use skyweave_dataplane::EpochTable;
+use skyweave_orbit::{Elements, Sky};
+use skyweave_plan::{Cell, Gateway, Inputs, LiveTerminal, Plan, PointOfPresence, SatelliteState};
+use skyweave_radio::{LinkLimit, Profile};
+use std::sync::Arc;
+
+/// A scenario, loaded.
+#[derive(Debug)]
+pub struct World {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    seed: u64,
+    pub(crate) start: Time,
+    starts_now: bool,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) constellation: Constellation,
+    pub(crate) ground: Ground,
+    gateways: Arc<[Gateway]>,
+    pops: Arc<[PointOfPresence]>,
+    nearest_pop: NearestPop,
+    reach_rad: f64,
+    /// Cells with the terminals that do not move.
+    pub(crate) cells: Arc<[Cell]>,
+    pub(crate) terminals: Vec<Terminal>,
+    warnings: Problems,
+}
+
+/// A live terminal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terminal {
+    /// Its id.
+    pub id: TerminalId,
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub place: TerminalPlace,
+    /// What it asks toward the ground, kbit/s.
+    pub ask_kbps: u32,
+}
+
+/// Where a terminal is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TerminalPlace {
+    /// Always at one place.
+    Fixed(Geodetic),
+    /// Along a track; its times count from the scenario's start.
+    Moving(Track),
+}
+
+impl World {
+    /// Reads a scenario and all that it names. `file` is the name under which problems are reported; `now` is what the scenario's
+    /// `start = "now"` means. Collects as many problems as it can before it gives up.
+    pub fn load(file: &str, text: &str, files: &dyn Files, now: Time) -> Result<Self, Problems> {
+        let (scenario, mut problems) = Scenario::parse(file, text);
+        let Some(scenario) = scenario else {
+            return Err(problems);
+        };
+        let starts_now = scenario.sky.start.value == Start::Now;
+        let start = match scenario.sky.start.value {
+            Start::Now => now,
+            Start::At(utc) => utc.into(),
+        };
+        let profile = load_profile(&scenario, files, &mut problems);
+        let default_antennas = profile.as_ref().map_or(0, |p| p.feeder.default_antennas);
+        // The sky and the people are independent and the longest to load.
+        let (mut of_sky, mut of_demand) = (Problems::default(), Problems::default());
+        let (constellation, demand) = rayon::join(
+            || {
+                constellation::load(
+                    &scenario.sky,
+                    &scenario.lasers.mode,
+                    start,
+                    files,
+                    &mut of_sky,
+                )
+            },
+            || demand::load(&scenario.demand, files, &mut of_demand),
+        );
+        problems.0.append(&mut of_sky.0);
+        problems.0.append(&mut of_demand.0);
+        let ground = ground::load(&scenario.ground, default_antennas, files, &mut problems);
+        let needs_ground = !scenario.demand.is_empty() || !scenario.terminals.is_empty();
+        for (list, what) in [
+            (ground.gateways.len(), "gateway"),
+            (ground.pops.len(), "point of presence"),
+        ] {
+            if list == 0 && needs_ground && !problems.has_errors() {
+                problems.push(
+                    scenario
+                        .ground
+                        .at
+                        .error(format!("no {what} is left: terminals need at least one")),
+                );
+            }
+        }
+        let reach_rad = match (&constellation, &profile) {
+            (Some(constellation), Some(profile)) => reach_rad(constellation, profile.user.limit),
+            _ => core::f64::consts::FRAC_PI_2,
+        };
+        let terminals = load_terminals(&scenario.terminals, reach_rad, files, &mut problems);
+        if problems.has_errors() {
+            return Err(problems);
+        }
+        let (Some(constellation), Some(profile)) = (constellation, profile) else {
+            return Err(problems);
+        };
+        let nearest_pop = NearestPop::new(&ground.pops);
+        let mut world = Self {
+            name: scenario.name,
+            description: scenario.description,
+            seed: scenario.seed,
+            start,
+            starts_now,
+            profile: Arc::new(profile),
+            constellation,
+            gateways: ground.gateways.clone().into(),
+            pops: ground.pops.clone().into(),
+            ground,
+            reach_rad,
+            cells: background(&demand, &nearest_pop).into(),
+            nearest_pop,
+            terminals: Vec::new(),
+            warnings: problems,
+        };
+        for (spec, place) in scenario.terminals.iter().zip(terminals) {
+            world.join(spec.name.value.clone(), place, spec.rate_kbps);
+        }
+        world.cells = world.with_live(&world.cells, |t| match &t.place {
+            TerminalPlace::Fixed(place) => Some(*place),
+            TerminalPlace::Moving(_) => None,
+        });
+        Ok(world)
+    }
+
+    /// The scenario's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The scenario's description; may be empty.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// The root of the seed tree.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The instant at which the scenario begins.
+    pub fn start(&self) -> Time {
+        self.start
+    }
+
+    /// True if the scenario begins at the wall clock (`start = "now"`).
+    pub fn starts_now(&self) -> bool {
+        self.starts_now
+    }
+
+    /// The epoch that holds the start.
+    pub fn first_epoch(&self) -> EpochNumber {
+        EpochNumber::containing(self.start)
+    }
+
+    /// What may make results untrustworthy.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings.0
+    }
+
+    /// What was loaded.
+    pub fn summary(&self) -> Summary {
+        Summary::of(self)
+    }
+
+    /// The radio, with the scenario's own limits in it.
+    pub fn profile(&self) -> &Arc<Profile> {
+        &self.profile
+    }
+
+    /// All satellites, in service or not; a satellite's id is its position here.
+    pub fn satellites(&self) -> &[Elements] {
+        &self.constellation.elements
+    }
+
+    /// All satellites in motion, by the same ids.
+    pub fn sky(&self) -> &Sky {
+        &self.constellation.sky
+    }
+
+    /// Why a satellite is not in service; `None` if it is.
+    pub fn left_out(&self, satellite: SatId) -> Option<LeftOut> {
+        self.constellation
+            .left_out
+            .get(satellite.index())
+            .copied()
+            .flatten()
+    }
+
+    /// The laser links that exist, whatever their length at a time.
+    pub fn lasers(&self) -> &Arc<[(SatId, SatId)]> {
+        &self.constellation.lasers
+    }
+
+    /// Gateways in use, by id.
+    pub fn gateways(&self) -> &Arc<[Gateway]> {
+        &self.gateways
+    }
+
+    /// Points of presence in use, by id.
+    pub fn pops(&self) -> &Arc<[PointOfPresence]> {
+        &self.pops
+    }
+
+    /// Live terminals, by id.
+    pub fn terminals(&self) -> &[Terminal] {
+        &self.terminals
+    }
+
+    /// The live terminal of this name, letter case aside.
+    pub fn terminal(&self, name: &str) -> Option<&Terminal> {
+        let wanted = name.trim().to_lowercase();
+        self.terminals.iter().find(|t| t.name == name).or_else(|| {
+            self.terminals
+                .iter()
+                .find(|t| t.name.to_lowercase() == wanted)
+        })
+    }
+
+    /// Where a live terminal stands at a time.
+    pub fn position(&self, terminal: &Terminal, t: Time) -> Geodetic {
+        match &terminal.place {
+            TerminalPlace::Fixed(place) => *place,
+            TerminalPlace::Moving(track) => track.at((t - self.start).as_secs_f64()),
+        }
+    }
+
+    /// A place from the name of a live terminal (where it stands at the start), `LAT,LON`, or the name of a city.
+    pub fn resolve_place(&self, text: &str) -> Result<Place, PlaceError> {
+        if let Some(terminal) = self.terminal(text) {
+            let position = self.position(terminal, self.start);
+            return Ok(Place {
+                name: terminal.name.clone(),
+                position,
+                note: None,
+            });
+        }
+        find_place(text).map_err(|error| match error {
+            PlaceError::Unknown {
+                text,
+                suggestions: cities,
+            } => {
+                let mut near = suggestions(&text, self.terminals.iter().map(|t| t.name.as_str()));
+                near.extend(cities);
+                near.dedup();
+                near.truncate(3);
+                PlaceError::Unknown {
+                    text,
+                    suggestions: near,
+                }
+            }
+            other => other,
+        })
+    }
+
+    /// Adds a live terminal that does not move. From the next plan on it is counted in its cell, which comes into being if
+    /// there was no demand there.
+    pub fn add_terminal(
+        &mut self,
+        name: &str,
+        place: Geodetic,
+        ask_kbps: u32,
+    ) -> Result<TerminalId, PlaceError> {
+        if self.terminals.iter().any(|t| t.name == name) {
+            return Err(PlaceError::Duplicate {
+                name: name.to_owned(),
+            });
+        }
+        within_reach(name, place, self.reach_rad)?;
+        let id = self.join(name.to_owned(), TerminalPlace::Fixed(place), ask_kbps);
+        self.cells = self.with_live(&self.cells, |t| (t.id == id).then_some(place));
+        Ok(id)
+    }
+
+    /// What the plan of an epoch may depend on.
+    pub fn inputs(&self, epoch: EpochNumber) -> Inputs {
+        let middle = epoch.start() + Span::from_nanos(EpochNumber::LENGTH.nanos() / 2);
+        let sky = &self.constellation.sky;
+        let (start, end) =
+            rayon::join(|| sky.ecef_all(epoch.start()), || sky.ecef_all(epoch.end()));
+        let satellites = self
+            .constellation
+            .left_out
+            .iter()
+            .zip(start.into_iter().zip(end))
+            .enumerate();
+        let satellites = satellites.filter_map(|(i, (left_out, (start, end)))| {
+            let state = SatelliteState {
+                id: SatId(i as u32),
+                start: start?,
+                end: end?,
+            };
+            left_out.is_none().then_some(state)
+        });
+        let live = self.terminals.iter().filter_map(|t| {
+            let place = self.position(t, middle);
+            Some(LiveTerminal {
+                id: t.id,
+                place,
+                cell: CellId(cell_of(place)?.into()),
+                ask_kbps: t.ask_kbps,
+            })
+        });
+        Inputs {
+            epoch,
+            profile: Arc::clone(&self.profile),
+            cells: self.with_live(&self.cells, |t| match &t.place {
+                TerminalPlace::Fixed(_) => None,
+                TerminalPlace::Moving(_) => Some(self.position(t, middle)),
+            }),
+            live: live.collect(),
+            satellites: satellites.collect(),
+            gateways: Arc::clone(&self.gateways),
+            pops: Arc::clone(&self.pops),
+            lasers: Arc::clone(&self.constellation.lasers),
+        }
+    }
+
+    /// What the packet path needs of a plan of this world.
+    pub fn forwarding(&self, plan: &Plan) -> EpochTable {
+        crate::forwarding::table(self, plan)
+    }
+
+    fn join(&mut self, name: String, place: TerminalPlace, ask_kbps: u32) -> TerminalId {
+        let id = TerminalId(self.terminals.len() as u32);
+        self.terminals.push(Terminal {
+            id,
+            name,
+            place,
+            ask_kbps,
+        });
+        id
+    }
+
+    /// The cells with those live terminals added for which `place` says where they are.
+    fn with_live(
+        &self,
+        cells: &Arc<[Cell]>,
+        place: impl Fn(&Terminal) -> Option<Geodetic>,
+    ) -> Arc<[Cell]> {
+        let mut joining: Vec<(CellIndex, u32)> = self
+            .terminals
+            .iter()
+            .filter_map(|t| Some((cell_of(place(t)?)?, t.ask_kbps)))
+            .collect();
+        if joining.is_empty() {
+            return Arc::clone(cells);
+        }
+        joining.sort_unstable();
+        let mut all = cells.to_vec();
+        let mut added = Vec::new();
+        for same_cell in joining.chunk_by(|a, b| a.0 == b.0) {
+            let index = same_cell[0].0;
+            let cell = match all.binary_search_by_key(&CellId(index.into()), |c| c.id) {
+                Ok(i) => &mut all[i],
+                Err(_) => {
+                    added.push(empty_cell(index, &self.nearest_pop));
+                    added.last_mut().expect("just pushed")
+                }
+            };
+            for (_, ask_kbps) in same_cell {
+                cell.terminals = cell.terminals.saturating_add(1);
+                cell.demand_kbps += u64::from(*ask_kbps);
+            }
+        }
+        if !added.is_empty() {
+            all.append(&mut added);
+            all.sort_unstable_by_key(|c| c.id);
+        }
+        all.into()
+    }
+}
+
+fn background(demand: &[CellDemand], nearest_pop: &NearestPop) -> Vec<Cell> {
+    let with_demand = |d: &CellDemand| Cell {
+        terminals: d.terminals,
+        demand_kbps: d.demand_kbps,
+        ..empty_cell(d.cell, nearest_pop)
+    };
+    demand.par_iter().map(with_demand).collect()
+}
+
+fn empty_cell(index: CellIndex, nearest_pop: &NearestPop) -> Cell {
+    let centre = LatLng::from(index);
+    let centre = Geodetic {
+        lat_rad: centre.lat_radians(),
+        lon_rad: centre.lng_radians(),
+        height_m: 0.0,
+    };
+    Cell {
+        id: CellId(index.into()),
+        centre,
+        terminals: 0,
+        demand_kbps: 0,
+        pop: nearest_pop.of(centre),
+    }
+}
+
+fn cell_of(place: Geodetic) -> Option<CellIndex> {
+    cell_at(place.lat_rad, place.lon_rad, Resolution::Five)
+}
+
+fn load_profile(
+    scenario: &Scenario,
+    files: &dyn Files,
+    problems: &mut Problems,
+) -> Option<Profile> {
+    let name = &scenario.profile;
+    let profile = if name.ends_with(".toml") {
+        let bytes = read_located(name, files, problems)?;
+        let text = String::from_utf8(bytes);
+        let text = text
+            .map_err(|_| problems.push(Location::file(name).error("is not UTF-8 text")))
+            .ok()?;
+        Profile::from_toml(&text).map_err(|error| {
+            let text = error.to_string();
+            let line = text
+                .strip_prefix("line ")
+                .and_then(|rest| rest.split_once(": "));
+            match line.and_then(|(number, message)| Some((number.parse().ok()?, message))) {
+                Some((line, message)) => Location::line(name, line).error(message),
+                None => Location::file(name).error(text.clone()),
+            }
+        })
+    } else {
+        Profile::builtin(name).map_err(|error| name.at.error(error.to_string()))
+    };
+    let mut profile = profile.map_err(|problem| problems.push(problem)).ok()?;
+    set_limits(&mut profile, scenario, problems);
+    Some(profile)
+}
+
+/// Puts the scenario's limits in place of the profile's.
+fn set_limits(profile: &mut Profile, scenario: &Scenario, problems: &mut Problems) {
+    let set = |limit: &mut LinkLimit, elevation: Option<f64>, gso: Option<f64>| match limit {
+        LinkLimit::Elevation {
+            min_elevation_rad,
+            gso_exclusion_rad,
+        } => {
+            *min_elevation_rad = elevation.unwrap_or(*min_elevation_rad);
+            *gso_exclusion_rad = gso.unwrap_or(*gso_exclusion_rad);
+            true
+        }
+        LinkLimit::Range { .. } => elevation.or(gso).is_none(),
+    };
+    match scenario.links {
+        LinkSpec::Elevation {
+            min_elevation,
+            gso_exclusion,
+            gateway_min_elevation,
+            gateway_gso_exclusion,
+        } => {
+            let user = set(&mut profile.user.limit, min_elevation, gso_exclusion);
+            let feeder = set(
+                &mut profile.feeder.limit,
+                gateway_min_elevation,
+                gateway_gso_exclusion,
+            );
+            if !user || !feeder {
+                let message = "the profile limits links by range: elevations in [links] have no meaning with it";
+                problems.push(scenario.profile.at.error(message));
+            }
+        }
+        LinkSpec::Range { max_gsl_m } => {
+            profile.user.limit = LinkLimit::Range {
+                max_range_m: max_gsl_m,
+            };
+            profile.feeder.limit = LinkLimit::Range {
+                max_range_m: max_gsl_m,
+            };
+        }
+    }
+    let laser = &mut profile.laser;
+    laser.max_range_m = scenario.lasers.max_range_m.unwrap_or(laser.max_range_m);
+    laser.min_grazing_height_m = scenario
+        .lasers
+        .min_grazing_height_m
+        .unwrap_or(laser.min_grazing_height_m);
+}
+
+/// The greatest latitude that a satellite in service can serve: its inclination and the radius of its footprint, on a sphere.
+///
+/// Elevation ε at altitude h: λ = acos(R cos ε / (R + h)) − ε. Range d: cos λ = (R² + (R + h)² − d²) / (2 R (R + h)).
+fn reach_rad(constellation: &Constellation, limit: LinkLimit) -> f64 {
+    /// For the flattening of the Earth (at most 0.2° between geodetic and geocentric latitude) and the orbits' own.
+    const MARGIN_RAD: f64 = 0.5 * core::f64::consts::PI / 180.0;
+    const R: f64 = skyweave_base::MEAN_EARTH_RADIUS_M;
+    let in_service = constellation
+        .elements
+        .iter()
+        .zip(&constellation.left_out)
+        .filter(|(_, out)| out.is_none());
+    let reach = in_service.map(|(e, _)| {
+        // Apogee, which is highest above the ground and so reaches farthest.
+        let r = R + e.altitude_m() + e.eccentricity * (R + e.altitude_m());
+        let footprint = match limit {
+            LinkLimit::Elevation {
+                min_elevation_rad, ..
+            } => (R * min_elevation_rad.cos() / r).clamp(-1.0, 1.0).acos() - min_elevation_rad,
+            LinkLimit::Range { max_range_m } => ((R * R + r * r - max_range_m * max_range_m)
+                / (2.0 * R * r))
+                .clamp(-1.0, 1.0)
+                .acos(),
+        };
+        let highest = e
+            .inclination_rad
+            .min(core::f64::consts::PI - e.inclination_rad);
+        highest + footprint + MARGIN_RAD
+    });
+    reach.fold(0.0, f64::max)
+}
+
+fn within_reach(name: &str, place: Geodetic, reach_rad: f64) -> Result<(), PlaceError> {
+    if place.lat_rad.abs() <= reach_rad {
+        return Ok(());
+    }
+    Err(PlaceError::OutOfReach {
+        name: name.to_owned(),
+        lat_deg: place.lat_deg(),
+        reach_deg: reach_rad.to_degrees(),
+    })
+}
+
+fn load_terminals(
+    specs: &[TerminalSpec],
+    reach_rad: f64,
+    files: &dyn Files,
+    problems: &mut Problems,
+) -> Vec<TerminalPlace> {
+    let mut all = Vec::with_capacity(specs.len());
+    for spec in specs {
+        match &spec.place {
+            PlaceSpec::Fixed(text) => match find_place(text) {
+                Ok(place) => {
+                    if let Some(note) = &place.note {
+                        problems.push(text.at.warning(note.as_str()));
+                    }
+                    if let Err(error) = within_reach(&spec.name, place.position, reach_rad) {
+                        problems.push(text.at.error(error.to_string()));
+                    }
+                    all.push(TerminalPlace::Fixed(place.position));
+                }
+                Err(error) => problems.push(text.at.error(error.to_string())),
+            },
+            PlaceSpec::Track(path) => {
+                let track =
+                    read_located(path, files, problems).map(|bytes| Track::parse(path, &bytes));
+                match track {
+                    Some(Ok(track)) => {
+                        if let Some(Err(error)) = track
+                            .positions()
+                            .map(|p| within_reach(&spec.name, p, reach_rad))
+                            .find(Result::is_err)
+                        {
+                            problems.push(
+                                path.at.warning(format!(
+                                    "part of the track is out of service: {error}"
+                                )),
+                            );
+                        }
+                        all.push(TerminalPlace::Moving(track));
+                    }
+                    Some(Err(found)) => problems.0.extend(found.0),
+                    None => {}
+                }
+            }
+        }
+    }
+    all
+}
