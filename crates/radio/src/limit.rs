@@ -2,7 +2,7 @@
 
 use crate::gso::GsoZone;
 use crate::{LinkLimit, RateModel};
-use skyweave_base::{Ecef, Enu, Geodetic, Vec3};
+use skyweave_base::{Ecef, Ellipsoid, Geodetic, Vec3};
 
 /// What a link limit says of a satellite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +29,15 @@ pub struct PointLimit {
 impl LinkLimit {
     /// This limit at a place.
     pub fn at(&self, place: Geodetic) -> PointLimit {
-        let Enu { origin, up, .. } = Enu::at(place);
+        self.at_on(place, Ellipsoid::WGS84)
+    }
+
+    /// This limit at a place of another ellipsoid, to compare with software that uses one. The GSO arc stays that of WGS84: the
+    /// ellipsoids are metres apart.
+    pub fn at_on(&self, place: Geodetic, ellipsoid: Ellipsoid) -> PointLimit {
         let free = PointLimit {
-            origin: origin.0,
-            up,
+            origin: place.to_ecef_on(ellipsoid).0,
+            up: place.up(),
             min_sin_elevation: -2.0,
             max_range2_m2: f64::INFINITY,
             gso: None,
@@ -95,6 +100,11 @@ impl PointLimit {
         }
     }
 
+    /// Straight distance, m.
+    pub fn range_m(&self, satellite: Ecef) -> f64 {
+        (satellite.0 - self.origin).norm()
+    }
+
     /// Whether the link is allowed.
     pub fn allows(&self, satellite: Ecef) -> bool {
         self.judge(satellite) == Verdict::Allowed
@@ -126,6 +136,7 @@ mod tests {
     use super::*;
     use crate::GsoArc;
     use proptest::prelude::*;
+    use skyweave_base::Enu;
 
     proptest! {
         /// The short cuts agree with elevation, range and separation computed one by one. Cases within 1e-9 of a limit
