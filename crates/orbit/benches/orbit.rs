@@ -7,6 +7,7 @@ use std::path::Path;
 
 fn sky() -> Sky {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/orbits/starlink-2026-05-21.tle");
+    #[expect(clippy::disallowed_methods, reason = "a benchmark reads its data")]
     let text = std::fs::read_to_string(path).expect("the built-in snapshot");
     Sky::new(&parse(&text, Format::Tle).expect("valid element sets")).expect("orbits")
 }

@@ -1,14 +1,11 @@
 //! The built-in snapshot: every element set reads, propagates and writes back as it was.
 
-use rayon::prelude::*;
-use skyweave_base::{SatId, Span, Time, Utc};
-use skyweave_orbit::{Format, Sky, parse, write};
-use std::path::Path;
+mod common;
 
-fn snapshot() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/orbits/starlink-2026-05-21.tle");
-    std::fs::read_to_string(path).unwrap()
-}
+use common::{columns, shared, snapshot};
+use rayon::prelude::*;
+use skyweave_base::{SatId, Span, Time, Utc, Vec3};
+use skyweave_orbit::{Format, Propagator, Sky, parse, write};
 
 #[test]
 fn every_element_set_reads_and_propagates() {
@@ -37,4 +34,32 @@ fn the_snapshot_writes_back_as_it_was() {
         assert_eq!(line, original.trim_end(), "line {}", i + 1);
     }
     assert_eq!(written.lines().count(), text.lines().count());
+}
+
+#[test]
+fn the_snapshot_survives_each_omm_layout() {
+    let elements = parse(&snapshot(), Format::Tle).unwrap();
+    for format in [Format::OmmJson, Format::OmmCsv, Format::OmmXml, Format::OmmKvn] {
+        let text = write(&elements, format).unwrap();
+        assert_eq!(Format::detect(&text), Some(format));
+        // Decimal degrees of a TLE survive the way to radians and back: equal to the last bit.
+        assert!(parse(&text, format).unwrap() == elements, "{format}");
+    }
+}
+
+/// The file's rounding is 1e-6 km, half of it per component; the elements are read from the TLE by both sides.
+#[test]
+fn forty_satellites_agree_with_the_reference_implementation() {
+    const TOLERANCE_M: f64 = 2e-3;
+    let Some(csv) = shared("data/orbits/sgp4_vectors_teme.csv") else { return };
+    let elements = parse(&snapshot(), Format::Tle).unwrap();
+    let rows = columns(&csv, ["norad_id", "minutes_since_epoch", "x_km", "y_km", "z_km"]);
+    let mut worst_m = 0.0_f64;
+    for &[number, minutes, x, y, z] in &rows {
+        let e = elements.iter().find(|e| f64::from(e.catalog_number) == number).unwrap();
+        let state = Propagator::new(e).unwrap().teme_at_minutes(minutes).unwrap();
+        worst_m = worst_m.max((state.position_m - Vec3::new(x, y, z) * 1e3).norm());
+    }
+    println!("{} rows, largest difference {worst_m:.2e} m", rows.len());
+    assert!(rows.len() >= 40 && worst_m < TOLERANCE_M, "{worst_m}");
 }
