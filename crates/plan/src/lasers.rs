@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use skyweave_base::{Ecef, Ellipsoid, SatId, Time, Vec3};
 use skyweave_orbit::Elements;
 use skyweave_radio::LaserLinks;
+use std::ops::Range;
 
 /// Whether the last plane of a Walker set is linked to the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +80,11 @@ const INCLINATION_GAP_RAD: f64 = 1.0 * PI / 180.0;
 /// Planes are at least 1 degree apart (the closest pairs of the 97-degree shells); satellites that share one stand within about
 /// 0.2 degrees of the next by right ascension (2026-05-21 snapshot).
 const PLANE_GAP_RAD: f64 = 0.4 * PI / 180.0;
-/// A link must stay this high above a sphere of the equatorial radius, all along the orbit, to be chosen at all.
-const CHOSEN_GRAZING_HEIGHT_M: f64 = 80e3;
+/// A link must stay this high above a sphere of the equatorial radius, all along the mean orbit, to be chosen at all: 80 km of
+/// atmosphere, and 20 km for what the mean orbit leaves out (eccentricities of 1e-3 and J2's short periods, ±10 km).
+const CHOSEN_GRAZING_HEIGHT_M: f64 = 100e3;
+/// Lasers of a satellite.
+const LASERS: u8 = 4;
 
 /// A satellite by its mean orbit at a common time.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +108,7 @@ struct Member {
 /// 5. Across planes: each satellite has one link eastward and one westward. For plane distance 1, then 2, 3, ...: match the
 ///    satellites of plane p whose eastward link is free with those of plane p + d whose westward link is free, one to one, the
 ///    nearest along the track first. Distances over 1 let the satellites of a full plane reach over a thin one.
+/// 6. Link what still has free lasers within the shell, whatever the side, the nearest first.
 ///
 /// A link is made only if it stays clear of the Earth all along the orbit.
 pub fn plus_grid(elements: &[Elements], in_service: &[bool], t: Time) -> Vec<(SatId, SatId)> {
@@ -152,12 +157,6 @@ impl Member {
             raan_rad: (e.raan_rad + raan_rate * seconds).rem_euclid(TAU),
             latitude_argument_rad: u.rem_euclid(TAU),
         }
-    }
-
-    /// Along-track phase common to all planes of a shell: the along-track distance of two satellites is the difference of
-    /// u + Ω cos i at every point of the orbit.
-    fn phase_rad(&self) -> f64 {
-        (self.latitude_argument_rad + self.raan_rad * self.inclination_rad.cos()).rem_euclid(TAU)
     }
 }
 
@@ -212,78 +211,169 @@ fn planes(mut shell: Vec<Member>) -> Vec<Vec<Member>> {
 fn link_shell(shell: Vec<Member>, links: &mut Vec<(SatId, SatId)>) {
     let altitude_m = shell.iter().map(|m| m.altitude_m).sum::<f64>() / shell.len() as f64;
     let radius_m = Ellipsoid::WGS84.semi_major_m;
-    // Half of the longest arc whose chord stays clear: cos(arc/2) = (R + grazing height)/(R + altitude).
+    // The longest chord that stays clear: cos(arc/2) = (R + grazing height)/(R + altitude).
     let longest_rad = 2.0
         * ((radius_m + CHOSEN_GRAZING_HEIGHT_M) / (radius_m + altitude_m))
             .min(1.0)
             .acos();
     let planes = planes(shell);
-    for plane in &planes {
-        for (i, this) in plane.iter().enumerate() {
-            let next = &plane[(i + 1) % plane.len()];
-            let arc = (next.latitude_argument_rad - this.latitude_argument_rad).rem_euclid(TAU);
-            if next.id != this.id && arc.min(TAU - arc) <= longest_rad {
-                links.push((this.id, next.id));
-            }
-        }
+    let members: Vec<Member> = planes.iter().flatten().copied().collect();
+    let mut starts = vec![0];
+    starts.extend(planes.iter().scan(0, |end, plane| {
+        *end += plane.len();
+        Some(*end)
+    }));
+    let plane = |p: usize| starts[p]..starts[p + 1];
+    let mut grid = ShellGrid {
+        free: vec![Lasers::default(); members.len()],
+        members,
+        longest_rad,
+        links,
+    };
+    for p in 0..planes.len() {
+        grid.ring(plane(p));
     }
-    let mut free: Vec<Vec<Sides>> = planes
-        .iter()
-        .map(|plane| vec![Sides::default(); plane.len()])
-        .collect();
     for distance in 1..planes.len() {
-        for west in 0..planes.len() {
-            let east = (west + distance) % planes.len();
-            link_planes(
-                (&planes[west], west),
-                (&planes[east], east),
-                longest_rad,
-                &mut free,
-                links,
-            );
+        for p in 0..planes.len() {
+            grid.across(plane(p), plane((p + distance) % planes.len()));
         }
     }
+    grid.fill();
 }
 
-/// The links across planes that a satellite has already.
-#[derive(Clone, Copy, Default)]
-struct Sides {
+/// A shell while it is being linked; satellites are indices into `members`.
+struct ShellGrid<'a> {
+    members: Vec<Member>,
+    free: Vec<Lasers>,
+    longest_rad: f64,
+    links: &'a mut Vec<(SatId, SatId)>,
+}
+
+/// What a satellite has free: lasers, and the two sides of its plane.
+#[derive(Clone, Copy)]
+struct Lasers {
+    count: u8,
     east: bool,
     west: bool,
 }
 
-fn link_planes(
-    (west, w): (&[Member], usize),
-    (east, e): (&[Member], usize),
-    longest_rad: f64,
-    taken: &mut [Vec<Sides>],
-    links: &mut Vec<(SatId, SatId)>,
-) {
-    let separation = (east[0].raan_rad - west[0].raan_rad).rem_euclid(TAU);
-    // Across the seam of a half-circle of planes neighbours move in opposite directions.
-    if separation > PI / 2.0 {
-        return;
+impl Default for Lasers {
+    fn default() -> Self {
+        Self {
+            count: LASERS,
+            east: true,
+            west: true,
+        }
     }
-    let mut pairs = Vec::new();
-    for (i, a) in west.iter().enumerate().filter(|&(i, _)| !taken[w][i].east) {
-        for (j, b) in east.iter().enumerate().filter(|&(j, _)| !taken[e][j].west) {
-            let phase = (b.phase_rad() - a.phase_rad()).rem_euclid(TAU);
-            let along = phase.min(TAU - phase);
-            // Widest at the nodes: there the planes are ΔΩ sin i apart.
-            let across = (b.raan_rad - a.raan_rad).rem_euclid(TAU) * a.inclination_rad.sin();
-            if along.hypot(across) <= longest_rad {
-                pairs.push((along, i, j));
+}
+
+impl ShellGrid<'_> {
+    fn link(&mut self, a: usize, b: usize) {
+        self.free[a].count -= 1;
+        self.free[b].count -= 1;
+        self.links.push((self.members[a].id, self.members[b].id));
+    }
+
+    fn ring(&mut self, plane: Range<usize>) {
+        let satellites = plane.len();
+        // Two satellites are one link, and not a ring.
+        for i in 0..if satellites > 2 {
+            satellites
+        } else {
+            satellites.saturating_sub(1)
+        } {
+            let (a, b) = (plane.start + i, plane.start + (i + 1) % satellites);
+            let arc = self.members[b].latitude_argument_rad - self.members[a].latitude_argument_rad;
+            if circle_distance(arc) <= self.longest_rad {
+                self.link(a, b);
             }
         }
     }
-    pairs.sort_by(|x, y| x.0.total_cmp(&y.0).then((x.1, x.2).cmp(&(y.1, y.2))));
-    for (_, i, j) in pairs {
-        if !taken[w][i].east && !taken[e][j].west {
-            taken[w][i].east = true;
-            taken[e][j].west = true;
-            links.push((west[i].id, east[j].id));
+
+    fn across(&mut self, west: Range<usize>, east: Range<usize>) {
+        let mut pairs = Vec::new();
+        for a in west.filter(|&a| self.free[a].east) {
+            for b in east.clone().filter(|&b| self.free[b].west) {
+                let Some((along_rad, east_rad)) = self.offset(a, b) else {
+                    break;
+                };
+                let across_rad = east_rad * self.members[a].inclination_rad.sin();
+                if east_rad > 0.0 && along_rad.hypot(across_rad) <= self.longest_rad {
+                    pairs.push((along_rad, a, b));
+                }
+            }
+        }
+        self.link_nearest(pairs, |free, a, b| {
+            let fits = free[a].east && free[b].west;
+            if fits {
+                free[a].east = false;
+                free[b].west = false;
+            }
+            fits
+        });
+    }
+
+    fn fill(&mut self) {
+        let open: Vec<usize> = (0..self.members.len())
+            .filter(|&s| self.free[s].count > 0)
+            .collect();
+        let mut linked: Vec<_> = ordered(self.links.iter().copied());
+        linked.dedup();
+        let mut pairs = Vec::new();
+        for (i, &a) in open.iter().enumerate() {
+            for &b in &open[i + 1..] {
+                let Some((along_rad, east_rad)) = self.offset(a, b) else {
+                    continue;
+                };
+                let length_rad = along_rad.hypot(east_rad * self.members[a].inclination_rad.sin());
+                let (ida, idb) = (self.members[a].id, self.members[b].id);
+                if length_rad <= self.longest_rad
+                    && linked.binary_search(&(ida.min(idb), ida.max(idb))).is_err()
+                {
+                    pairs.push((length_rad, a, b));
+                }
+            }
+        }
+        self.link_nearest(pairs, |free, a, b| free[a].count > 0 && free[b].count > 0);
+    }
+
+    /// Distance along the track, Δu + ΔΩ cos i at every point of the orbit, and how far `b`'s plane is east of `a`'s. `None` if the
+    /// planes are more than a quarter turn apart: neighbours across the seam of a half-circle of planes move in opposite directions.
+    fn offset(&self, a: usize, b: usize) -> Option<(f64, f64)> {
+        let (a, b) = (&self.members[a], &self.members[b]);
+        let east_rad = signed(b.raan_rad - a.raan_rad);
+        let along_rad =
+            b.latitude_argument_rad - a.latitude_argument_rad + east_rad * a.inclination_rad.cos();
+        (east_rad.abs() <= PI / 2.0).then(|| (circle_distance(along_rad), east_rad))
+    }
+
+    /// Links the pairs that still fit, the nearest first.
+    fn link_nearest(
+        &mut self,
+        mut pairs: Vec<(f64, usize, usize)>,
+        mut take: impl FnMut(&mut [Lasers], usize, usize) -> bool,
+    ) {
+        pairs.sort_by(|x, y| x.0.total_cmp(&y.0).then((x.1, x.2).cmp(&(y.1, y.2))));
+        for (_, a, b) in pairs {
+            if take(&mut self.free, a, b) {
+                self.link(a, b);
+            }
         }
     }
+}
+
+/// The angle in (−π, π].
+fn signed(angle_rad: f64) -> f64 {
+    let positive = angle_rad.rem_euclid(TAU);
+    if positive > PI {
+        positive - TAU
+    } else {
+        positive
+    }
+}
+
+fn circle_distance(angle_rad: f64) -> f64 {
+    signed(angle_rad).abs()
 }
 
 /// Smaller id first, ascending, each once; a link of a satellite with itself is dropped.
@@ -295,4 +385,50 @@ fn ordered(links: impl Iterator<Item = (SatId, SatId)>) -> Vec<(SatId, SatId)> {
     links.sort_unstable();
     links.dedup();
     links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use skyweave_base::Geodetic;
+
+    /// As documented at [`grazing_height_m`].
+    const TOLERANCE_M: f64 = 100.0;
+
+    proptest! {
+        #[test]
+        fn grazing_height_is_the_least_height_along_the_line(
+            lat in -90.0..90.0_f64, dlat in -50.0..50.0_f64, dlon in -60.0..60.0_f64, km in 300.0..1200.0_f64,
+        ) {
+            let a = Geodetic { height_m: km * 1e3, ..Geodetic::from_degrees(lat, 10.0).unwrap() }.to_ecef();
+            let there = Geodetic::from_degrees((lat + dlat).clamp(-90.0, 90.0), 10.0 + dlon).unwrap();
+            let b = Geodetic { height_m: 550e3, ..there }.to_ecef();
+            let sampled = (0..=2000)
+                .map(|i| Ecef(a.0 + (b.0 - a.0) * (f64::from(i) / 2000.0)).to_geodetic().height_m)
+                .fold(f64::INFINITY, f64::min);
+            prop_assert!((grazing_height_m(a, b) - sampled).abs() < TOLERANCE_M);
+            for min_grazing_height_m in [80e3, sampled - TOLERANCE_M, sampled + TOLERANCE_M] {
+                let limits = LaserLinks { kbps: 1, max_range_m: 1e8, min_grazing_height_m };
+                prop_assume!((sampled - min_grazing_height_m).abs() >= TOLERANCE_M * 0.999);
+                prop_assert_eq!(usable(&limits, a, b), sampled > min_grazing_height_m);
+            }
+            let short = LaserLinks { kbps: 1, max_range_m: a.distance_m(b) - 1.0, min_grazing_height_m: -1e7 };
+            prop_assert!(!usable(&short, a, b));
+        }
+    }
+
+    #[test]
+    fn small_walker_grids_have_no_doubled_links() {
+        let of = |planes, per, seam| walker_grid(SatId(5), planes, per, seam).len();
+        assert_eq!(of(1, 1, Seam::Closed), 0);
+        assert_eq!(of(1, 2, Seam::Closed), 1);
+        assert_eq!(of(2, 2, Seam::Closed), 4);
+        assert_eq!(of(3, 3, Seam::Closed), 18);
+        assert_eq!(of(3, 3, Seam::Open), 15);
+        assert_eq!(
+            walker_grid(SatId(5), 1, 2, Seam::Open),
+            [(SatId(5), SatId(6))]
+        );
+    }
 }
