@@ -88,7 +88,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Guesses the layout from the first characters of a text. `None` if it looks like none of them.
+    /// Guesses the layout of a text. `None` if it looks like none of them.
     pub fn detect(text: &str) -> Option<Self> {
         let text = without_bom(text).trim_start();
         if text.starts_with(['[', '{']) {
@@ -97,16 +97,14 @@ impl Format {
         if text.starts_with('<') {
             return Some(Self::OmmXml);
         }
-        if text.lines().any(tle::looks_like_line_1) {
-            return Some(Self::Tle);
-        }
-        let first = text.lines().find(|line| !line.trim_start().starts_with("COMMENT"))?;
-        if first.split(',').any(|head| head.trim().trim_matches('"') == "MEAN_MOTION") {
+        let heads = text.lines().next()?.split(',');
+        if heads.map(|head| head.trim().trim_matches('"')).any(|head| head == "MEAN_MOTION") {
             return Some(Self::OmmCsv);
         }
-        let (keyword, _) = first.split_once('=')?;
-        let keyword = keyword.trim();
-        (!keyword.is_empty() && keyword.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')).then_some(Self::OmmKvn)
+        if text.lines().filter_map(|line| line.split_once('=')).any(|(keyword, _)| keyword.trim() == "MEAN_MOTION") {
+            return Some(Self::OmmKvn);
+        }
+        text.lines().any(tle::looks_like_line_1).then_some(Self::Tle)
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::elements::{Elements, MU_WGS72_M3_S2};
 use crate::frames::Teme;
 use core::f64::consts::PI;
-use skyweave_base::{Ellipsoid, Time, Vec3};
+use skyweave_base::{Ellipsoid, Span, Time, Vec3};
 
 /// Why SGP4 gives no position. The codes are those of the reference implementation.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -100,11 +100,13 @@ impl Propagator {
         .map_err(|e| PropagationError::Eccentricity { eccentricity: e.0, minutes: 0.0 })?;
         let n_rad_s = n_rad_min / 60.0;
         let e = elements.eccentricity;
+        // Nothing above the ground and bound to the Earth turns faster than at escape speed on the ground: 1.75e-3 rad/s.
+        let fastest_rad_s = (2.0 * MU_WGS72_M3_S2 / Ellipsoid::WGS72.semi_major_m.powi(3)).sqrt();
         let semi_major_m = (MU_WGS72_M3_S2 / (n_rad_s * n_rad_s)).cbrt();
         Ok(Self {
             constants,
             epoch: elements.epoch.into(),
-            fastest_turn_rad_s: n_rad_s * ((1.0 + e) / (1.0 - e).powi(3)).sqrt(),
+            fastest_turn_rad_s: (n_rad_s * ((1.0 + e) / (1.0 - e).powi(3)).sqrt()).min(fastest_rad_s),
             apogee_m: semi_major_m * (1.0 + e),
         })
     }
@@ -121,13 +123,13 @@ impl Propagator {
 
     /// Position and velocity at `t`.
     pub fn teme(&self, t: Time) -> Result<Teme, PropagationError> {
-        // Whole nanoseconds until the last step: one Julian date as f64 would be good to 40 µs only.
-        let nanos = i128::from(t.nanos()) - i128::from(self.epoch.nanos());
-        self.teme_at_minutes(nanos as f64 / 6e10)
+        self.teme_since_epoch(Span::from_nanos(t.nanos().saturating_sub(self.epoch.nanos())))
     }
 
-    /// Position and velocity at `minutes` since the epoch of the elements.
-    pub fn teme_at_minutes(&self, minutes: f64) -> Result<Teme, PropagationError> {
+    /// Position and velocity at a time counted from the epoch of the elements.
+    pub fn teme_since_epoch(&self, since: Span) -> Result<Teme, PropagationError> {
+        // Whole nanoseconds until here: one Julian date as f64 would be good to 40 µs only.
+        let minutes = since.nanos() as f64 / 6e10;
         let state = self.constants.propagate(sgp4::MinutesSinceEpoch(minutes)).map_err(|e| match e {
             sgp4::Error::OutOfRangeEccentricity { eccentricity, t } => {
                 PropagationError::Eccentricity { eccentricity, minutes: t }

@@ -104,11 +104,11 @@ fn parse_with(text: &str, rigour: Rigour) -> Result<Vec<Elements>, ElementsError
     Ok(out)
 }
 
-/// The first line of a generated constellation: number of planes, satellites in each.
+/// The first line of a generated constellation: number of planes, satellites in each. `0 7` is a satellite named 7.
 fn is_shell_header(line: &str) -> bool {
+    let is_count = |word: &str| !word.starts_with('0') && word.bytes().all(|b| b.is_ascii_digit());
     let mut words = line.split_whitespace();
-    let numbers = words.by_ref().take(2).filter(|word| word.bytes().all(|b| b.is_ascii_digit())).count();
-    numbers == 2 && words.next().is_none()
+    words.next().is_some_and(is_count) && words.next().is_some_and(is_count) && words.next().is_none()
 }
 
 /// A line of 69 ASCII characters or more, so that columns can be cut without a look.
@@ -295,13 +295,18 @@ fn long_designator(short: &str) -> String {
     }
 }
 
-/// The inverse of [`long_designator`]; anything else is cut to the 8 columns there are.
+/// The inverse of [`long_designator`]; anything else is cut to the 8 columns there are, and to what may stand in them.
 fn short_designator(long: &str) -> String {
     let short = match long.split_once('-') {
         Some((year, rest)) if year.len() == 4 => format!("{}{rest}", year.get(2..).unwrap_or("")),
         _ => long.to_owned(),
     };
-    if long_designator(&short) == long { short } else { long.chars().filter(char::is_ascii_graphic).take(8).collect() }
+    let fits = short.len() <= 8 && short.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    if fits && long_designator(&short) == long {
+        short
+    } else {
+        long.chars().filter(char::is_ascii_graphic).take(8).collect()
+    }
 }
 
 pub(crate) fn write(elements: &[Elements]) -> Result<String, ElementsError> {
@@ -336,6 +341,12 @@ fn lines(e: &Elements) -> Result<[String; 2], ElementsError> {
         }
         n => return Err(refuse("NORAD_CAT_ID", n.to_string(), "a TLE holds numbers up to 339999; write an OMM")),
     };
+    if e.ephemeris_type > 9 {
+        return Err(refuse("EPHEMERIS_TYPE", e.ephemeris_type.to_string(), "one digit"));
+    }
+    if e.element_set_number > 9_999 {
+        return Err(refuse("ELEMENT_SET_NO", e.element_set_number.to_string(), "up to 9999"));
+    }
     if !(0.0..1.0).contains(&e.eccentricity) || decimal(e.eccentricity, 7) >= 1.0 {
         return Err(refuse("ECCENTRICITY", e.eccentricity.to_string(), "from 0 to 0.9999999"));
     }
@@ -373,8 +384,8 @@ fn lines(e: &Elements) -> Result<[String; 2], ElementsError> {
         of_year % DAY_NANOS / EPOCH_STEP_NANOS,
         exponential("MEAN_MOTION_DDOT", e.mean_motion_ddot)?,
         exponential("BSTAR", e.bstar)?,
-        e.ephemeris_type.min(9),
-        e.element_set_number % 10_000,
+        e.ephemeris_type,
+        e.element_set_number,
     );
     let line_2 = format!(
         "2 {number} {} {} {} {} {} {mean_motion:11.8}{:>5}",

@@ -107,7 +107,7 @@ fn passes_are_cut_at_the_ends_and_in_order() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn anywhere_on_earth(lat in -90.0..=90.0_f64, lon in -180.0..180.0_f64, mask_deg in 0.0..80.0_f64, offset_s in 0..86_400_i64) {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::shared;
+use common::{minutes_to_span, shared};
 use skyweave_base::Vec3;
 use skyweave_orbit::{PropagationError, Propagator, parse_tle_unchecked};
 
@@ -64,12 +64,12 @@ fn all_states_of_the_verification_set() {
             rows += 1;
             if row[1..] == previous_row[1..] {
                 // The program that made the file printed the state of the satellite before, without a look at the error.
-                assert_eq!((block.number, propagator.teme_at_minutes(minutes).unwrap_err().code()), (33334, 3));
+                assert_eq!((block.number, propagator.teme_since_epoch(minutes_to_span(minutes)).unwrap_err().code()), (33334, 3));
                 continue;
             }
             previous_row = row;
             let state = propagator
-                .teme_at_minutes(minutes)
+                .teme_since_epoch(minutes_to_span(minutes))
                 .unwrap_or_else(|error| panic!("{} at {minutes} min: {error}", block.number));
             worst_m = worst_m.max((state.position_m - Vec3::new(x, y, z) * 1e3).norm());
             velocity_m_s = velocity_m_s.max((state.velocity_m_s - Vec3::new(vx, vy, vz) * 1e3).norm());
@@ -99,7 +99,7 @@ fn blocks_that_end_early_end_with_the_codes_of_the_reference() {
         if last + 1e-6 < stop {
             // After the row at 0 the first step is at the start time.
             let next = if block.rows.len() == 1 { block.start_stop_step[0].max(step) } else { last + step };
-            let error = Propagator::new(e).unwrap().teme_at_minutes(next.min(stop));
+            let error = Propagator::new(e).unwrap().teme_since_epoch(minutes_to_span(next.min(stop)));
             found.push((block.number, last, error.err().map(|error| error.code())));
         }
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{columns, shared, snapshot};
+use common::{columns, minutes_to_span, shared, snapshot};
 use rayon::prelude::*;
 use skyweave_base::{SatId, Span, Time, Utc, Vec3};
 use skyweave_orbit::{Format, Propagator, Sky, parse, write};
@@ -57,7 +57,7 @@ fn forty_satellites_agree_with_the_reference_implementation() {
     let mut worst_m = 0.0_f64;
     for &[number, minutes, x, y, z] in &rows {
         let e = elements.iter().find(|e| f64::from(e.catalog_number) == number).unwrap();
-        let state = Propagator::new(e).unwrap().teme_at_minutes(minutes).unwrap();
+        let state = Propagator::new(e).unwrap().teme_since_epoch(minutes_to_span(minutes)).unwrap();
         worst_m = worst_m.max((state.position_m - Vec3::new(x, y, z) * 1e3).norm());
     }
     println!("{} rows, largest difference {worst_m:.2e} m", rows.len());

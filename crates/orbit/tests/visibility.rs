@@ -37,7 +37,7 @@ fn satellites() -> impl Strategy<Value = Vec<Ecef>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_index_finds_what_brute_force_finds(points in points(), satellites in satellites(), mask_deg in -10.0..90.0_f64) {

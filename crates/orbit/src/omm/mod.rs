@@ -19,6 +19,8 @@ const UTC: Expected = Expected::with_hint("UTC", PROPAGATABLE);
 const EARTH: Expected = Expected::with_hint("EARTH", PROPAGATABLE);
 const NUMBER: Expected = Expected::new("a number");
 const INTEGER: Expected = Expected::new("a whole number from 0 to 4294967295");
+const CLASSIFICATION: Expected = Expected::new("one letter: U, C or S");
+const EPHEMERIS_TYPE: Expected = Expected::new("a whole number from 0 to 255");
 const EPOCH: Expected = Expected::new("UTC as YYYY-MM-DDTHH:MM:SS.ffffff or YYYY-DDDTHH:MM:SS.ffffff");
 const MEAN_MOTION: Expected = Expected::new("revolutions per day, above 0");
 const ECCENTRICITY: Expected = Expected::new("from 0 to below 1");
@@ -80,6 +82,19 @@ impl<'a> Record<'a> {
         if self.get(keyword).is_some() { self.integer(keyword) } else { Ok(0) }
     }
 
+    fn classification(&self) -> Result<char, ElementsError> {
+        let (text, line) = self.get("CLASSIFICATION_TYPE").unwrap_or(("U", self.line));
+        match text.as_bytes() {
+            [letter] if letter.is_ascii_alphabetic() => Ok(char::from(*letter)),
+            _ => Err(wrong(line, "CLASSIFICATION_TYPE", text, CLASSIFICATION)),
+        }
+    }
+
+    fn ephemeris_type(&self) -> Result<u8, ElementsError> {
+        let Some((text, line)) = self.get("EPHEMERIS_TYPE") else { return Ok(0) };
+        text.parse().map_err(|_| wrong(line, "EPHEMERIS_TYPE", text, EPHEMERIS_TYPE))
+    }
+
     /// What is not said is taken to be as in general perturbations data; what is said must agree.
     fn demand(&self, keyword: &'static str, allowed: &[&str], expected: Expected) -> Result<(), ElementsError> {
         match self.get(keyword) {
@@ -102,7 +117,7 @@ impl<'a> Record<'a> {
             name: text("OBJECT_NAME"),
             catalog_number: self.integer("NORAD_CAT_ID")?,
             international_designator: text("OBJECT_ID"),
-            classification: text("CLASSIFICATION_TYPE").chars().next().unwrap_or('U'),
+            classification: self.classification()?,
             epoch: parse_epoch(epoch).ok_or_else(|| wrong(epoch_line, "EPOCH", epoch, EPOCH))?,
             mean_motion_rev_day: self.number_in("MEAN_MOTION", MEAN_MOTION, |x| x > 0.0)?,
             mean_motion_dot: self.number_or_zero("MEAN_MOTION_DOT")?,
@@ -113,7 +128,7 @@ impl<'a> Record<'a> {
             argument_of_perigee_rad: angle("ARG_OF_PERICENTER")?,
             mean_anomaly_rad: angle("MEAN_ANOMALY")?,
             bstar: self.number("BSTAR")?,
-            ephemeris_type: self.integer_or_zero("EPHEMERIS_TYPE")?.min(u32::from(u8::MAX)) as u8,
+            ephemeris_type: self.ephemeris_type()?,
             element_set_number: self.integer_or_zero("ELEMENT_SET_NO")?,
             revolution_number: self.integer_or_zero("REV_AT_EPOCH")?,
         })

@@ -58,6 +58,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Elements>, ElementsError> {
                 }
                 leaf = None;
             }
+            Event::Eof if record.is_some() => return Err(unresolved("the text ends inside an omm element".to_owned())),
             Event::Eof => return Ok(out),
             Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
         }

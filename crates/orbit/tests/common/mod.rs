@@ -33,3 +33,8 @@ pub fn columns<const N: usize>(csv: &str, names: [&str; N]) -> Vec<[f64; N]> {
         })
         .collect()
 }
+
+/// To the nanosecond: below 4e-6 m of a low orbit.
+pub fn minutes_to_span(minutes: f64) -> skyweave_base::Span {
+    skyweave_base::Span::from_secs_f64(minutes * 60.0)
+}
