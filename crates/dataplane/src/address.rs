@@ -1,8 +1,9 @@
 //! Which addresses terminals have, as in the real network: one IPv4 address behind carrier NAT and an IPv6 /56 each.
 
+use crate::ip::Router;
 use core::str::FromStr;
 use skyweave_base::TerminalId;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The addresses of a terminal: packets from the PoP side are matched against them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,25 @@ pub enum AddressPlanError {
     NotUniqueLocal(Ipv6Addr),
 }
 
+/// Why the addresses of terminals cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// A terminal is listed twice.
+    #[error("terminal {0} has addresses twice")]
+    DuplicateTerminal(TerminalId),
+    /// Two terminals, or a terminal and the PoP's router, share an address.
+    #[error("terminal {0} has the IPv4 address or IPv6 /56 of another terminal or of the PoP")]
+    DuplicateAddress(TerminalId),
+    /// A prefix has bits set after the 56th.
+    #[error("the IPv6 prefix {prefix} of terminal {terminal} has bits set after the 56th")]
+    HostBits {
+        /// Whose.
+        terminal: TerminalId,
+        /// The prefix.
+        prefix: Ipv6Addr,
+    },
+}
+
 impl AddressPlan {
     /// The plan with which skyweave comes.
     pub const DEFAULT: Self = Self {
@@ -84,11 +104,14 @@ impl AddressPlan {
     /// The addresses of a terminal; `None` from number [`TERMINALS`](Self::TERMINALS) on.
     pub fn address(&self, terminal: TerminalId) -> Option<TerminalAddress> {
         let n = terminal.0;
+        if n >= Self::TERMINALS {
+            return None;
+        }
         // In each /24 the last octets 0, 1 and 255 stay free: 0 and 255 confuse old software, 1 is the PoP's habit.
         const PER_24: u32 = 253;
         let v4 = self.v4_network().to_bits() + (n / PER_24) * 256 + 2 + n % PER_24;
         let v6_prefix = self.v6.to_bits() | (u128::from(n) + 1) << (128 - Self::V6_TERMINAL_LENGTH);
-        (n < Self::TERMINALS).then_some(TerminalAddress {
+        Some(TerminalAddress {
             terminal,
             v4: Ipv4Addr::from_bits(v4),
             v6_prefix: Ipv6Addr::from_bits(v6_prefix),
@@ -129,6 +152,114 @@ impl FromStr for AddressPlan {
             other => Err(AddressPlanError::Length(other)),
         }
     }
+}
+
+/// Who has which address.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    /// Ascending by id. A terminal's place in it is what the engine calls its position.
+    pub(crate) by_id: Vec<TerminalAddress>,
+    /// (address, position), ascending.
+    by_v4: Vec<(u32, u32)>,
+    /// (the first 56 bits of the prefix, position), ascending.
+    by_v6: Vec<(u64, u32)>,
+}
+
+impl Directory {
+    pub(crate) fn new(
+        mut by_id: Vec<TerminalAddress>,
+        router: Router,
+    ) -> Result<Self, AddressError> {
+        by_id.sort_unstable_by_key(|a| a.terminal);
+        if let Some(pair) = by_id
+            .windows(2)
+            .find(|pair| pair[0].terminal == pair[1].terminal)
+        {
+            return Err(AddressError::DuplicateTerminal(pair[0].terminal));
+        }
+        if let Some(a) = by_id
+            .iter()
+            .find(|a| a.v6_prefix.to_bits() << AddressPlan::V6_TERMINAL_LENGTH != 0)
+        {
+            return Err(AddressError::HostBits {
+                terminal: a.terminal,
+                prefix: a.v6_prefix,
+            });
+        }
+        let positions = 0..by_id.len() as u32;
+        let mut by_v4: Vec<_> = by_id
+            .iter()
+            .map(|a| a.v4.to_bits())
+            .zip(positions.clone())
+            .collect();
+        let mut by_v6: Vec<_> = by_id
+            .iter()
+            .map(|a| prefix_56(a.v6_prefix))
+            .zip(positions)
+            .collect();
+        by_v4.sort_unstable();
+        by_v6.sort_unstable();
+        let duplicate_v4 = by_v4
+            .windows(2)
+            .find(|pair| pair[0].0 == pair[1].0)
+            .map(|pair| pair[1].1);
+        let duplicate_v6 = by_v6
+            .windows(2)
+            .find(|pair| pair[0].0 == pair[1].0)
+            .map(|pair| pair[1].1);
+        let directory = Self {
+            by_id,
+            by_v4,
+            by_v6,
+        };
+        let router_v4 = directory.owner(router.v4.into()).map(|p| p as u32);
+        let router_v6 = directory.owner(router.v6.into()).map(|p| p as u32);
+        match duplicate_v4.or(duplicate_v6).or(router_v4).or(router_v6) {
+            Some(p) => Err(AddressError::DuplicateAddress(
+                directory.by_id[p as usize].terminal,
+            )),
+            None => Ok(directory),
+        }
+    }
+
+    pub(crate) fn position(&self, terminal: TerminalId) -> Option<usize> {
+        // Ids are positions in a list as a rule, and then this is at once the place.
+        if self
+            .by_id
+            .get(terminal.index())
+            .is_some_and(|a| a.terminal == terminal)
+        {
+            return Some(terminal.index());
+        }
+        self.by_id
+            .binary_search_by_key(&terminal, |a| a.terminal)
+            .ok()
+    }
+
+    /// Position of the terminal whose address this is.
+    pub(crate) fn owner(&self, address: IpAddr) -> Option<usize> {
+        let position = match address {
+            IpAddr::V4(a) => {
+                let at = self
+                    .by_v4
+                    .binary_search_by_key(&a.to_bits(), |&(v4, _)| v4)
+                    .ok()?;
+                self.by_v4[at].1
+            }
+            IpAddr::V6(a) => {
+                let at = self
+                    .by_v6
+                    .binary_search_by_key(&prefix_56(a), |&(v6, _)| v6)
+                    .ok()?;
+                self.by_v6[at].1
+            }
+        };
+        Some(position as usize)
+    }
+}
+
+fn prefix_56(address: Ipv6Addr) -> u64 {
+    (address.to_bits() >> 72) as u64
 }
 
 #[cfg(test)]

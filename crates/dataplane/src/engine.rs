@@ -4,6 +4,7 @@
 //! port. The PoP is one router (a hop): it takes one from the TTL and reports what it cannot deliver. Legs have no queue,
 //! so the time at which a packet comes out is known when it leaves the server, and costs one event.
 
+use crate::address::{AddressError, Directory};
 use crate::counters::{Counters, Direction, DropReason, LaneCounters, TerminalCounters};
 use crate::ip::{self, Error, Header, Router};
 use crate::pool::{Fifo, Handle, Pool};
@@ -13,7 +14,7 @@ use crate::wheel::Wheel;
 use crate::{AddressPlan, TerminalAddress};
 use skyweave_base::{Span, TerminalId, Time};
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// What an engine is made from.
@@ -69,25 +70,6 @@ pub struct Transmit<'a> {
     pub packet: &'a [u8],
     /// The exact time; `now` less this is how late the caller is.
     pub due: Time,
-}
-
-/// Why an engine cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// A terminal is listed twice.
-    #[error("terminal {0} has addresses twice")]
-    DuplicateTerminal(TerminalId),
-    /// Two terminals, or a terminal and the PoP's router, share an address.
-    #[error("terminal {0} has the IPv4 address or IPv6 /56 of another terminal or of the PoP")]
-    DuplicateAddress(TerminalId),
-    /// A prefix has bits set after the 56th.
-    #[error("the IPv6 prefix {prefix} of terminal {terminal} has bits set after the 56th")]
-    HostBits {
-        /// Whose.
-        terminal: TerminalId,
-        /// The prefix.
-        prefix: Ipv6Addr,
-    },
 }
 
 /// Why a table is refused. The engine goes on as if it had not been offered.
@@ -224,7 +206,7 @@ impl Config {
 
 impl Engine {
     /// An engine without tables: until the first takes effect no terminal has a route.
-    pub fn new(config: Config) -> Result<Self, ConfigError> {
+    pub fn new(config: Config) -> Result<Self, AddressError> {
         let router = Router {
             v4: config.gateway_v4,
             v6: config.gateway_v6,
@@ -298,12 +280,12 @@ impl Engine {
     pub fn handle(&mut self, now: Time, port: Port, packet: &[u8]) {
         self.advance(now.nanos());
         match port {
-            Port::Terminal(terminal) => self.from_terminal(now.nanos(), terminal, packet),
-            Port::Pop => self.from_pop(now.nanos(), packet),
+            Port::Terminal(terminal) => self.enter_up(now.nanos(), terminal, packet),
+            Port::Pop => self.enter_down(now.nanos(), packet),
         }
     }
 
-    /// The next packet that is due by `now`, in the order of their times. Call until `None`; the answer changes with
+    /// The next packet that is due by `now` or by the latest time told before, in the order of their times. Call until `None`; the answer changes with
     /// time, and with [`handle`](Self::handle). Spurious calls do no harm.
     pub fn poll(&mut self, now: Time) -> Option<Transmit<'_>> {
         self.advance(now.nanos());
@@ -400,7 +382,7 @@ impl Engine {
         self.count_late(self.clock_ns);
     }
 
-    fn from_terminal(&mut self, now_ns: i64, terminal: TerminalId, packet: &[u8]) {
+    fn enter_up(&mut self, now_ns: i64, terminal: TerminalId, packet: &[u8]) {
         let Some(position) = self.directory.position(terminal) else {
             let stray = &mut self.stray[Direction::Up as usize];
             stray.received.count(packet.len());
@@ -449,7 +431,7 @@ impl Engine {
         }
     }
 
-    fn from_pop(&mut self, now_ns: i64, packet: &[u8]) {
+    fn enter_down(&mut self, now_ns: i64, packet: &[u8]) {
         let header = Header::parse(packet);
         let owner = header.and_then(|h| self.directory.owner(h.destination));
         let counters = match owner {
@@ -740,120 +722,11 @@ impl QueueLimit {
     }
 }
 
-/// Who has which address.
-#[derive(Debug)]
-struct Directory {
-    /// Ascending by id. A terminal's place in it is what the engine calls its position.
-    by_id: Vec<TerminalAddress>,
-    /// (address, position), ascending.
-    by_v4: Vec<(u32, u32)>,
-    /// (the first 56 bits of the prefix, position), ascending.
-    by_v6: Vec<(u64, u32)>,
-}
-
-impl Directory {
-    fn new(mut by_id: Vec<TerminalAddress>, router: Router) -> Result<Self, ConfigError> {
-        by_id.sort_unstable_by_key(|a| a.terminal);
-        if let Some(pair) = by_id
-            .windows(2)
-            .find(|pair| pair[0].terminal == pair[1].terminal)
-        {
-            return Err(ConfigError::DuplicateTerminal(pair[0].terminal));
-        }
-        if let Some(a) = by_id
-            .iter()
-            .find(|a| a.v6_prefix.to_bits() << AddressPlan::V6_TERMINAL_LENGTH != 0)
-        {
-            return Err(ConfigError::HostBits {
-                terminal: a.terminal,
-                prefix: a.v6_prefix,
-            });
-        }
-        let positions = 0..by_id.len() as u32;
-        let mut by_v4: Vec<_> = by_id
-            .iter()
-            .map(|a| a.v4.to_bits())
-            .zip(positions.clone())
-            .collect();
-        let mut by_v6: Vec<_> = by_id
-            .iter()
-            .map(|a| prefix_56(a.v6_prefix))
-            .zip(positions)
-            .collect();
-        by_v4.sort_unstable();
-        by_v6.sort_unstable();
-        let duplicate_v4 = by_v4
-            .windows(2)
-            .find(|pair| pair[0].0 == pair[1].0)
-            .map(|pair| pair[1].1);
-        let duplicate_v6 = by_v6
-            .windows(2)
-            .find(|pair| pair[0].0 == pair[1].0)
-            .map(|pair| pair[1].1);
-        let directory = Self {
-            by_id,
-            by_v4,
-            by_v6,
-        };
-        let router_v4 = directory.owner(router.v4.into()).map(|p| p as u32);
-        let router_v6 = directory.owner(router.v6.into()).map(|p| p as u32);
-        match duplicate_v4.or(duplicate_v6).or(router_v4).or(router_v6) {
-            Some(p) => Err(ConfigError::DuplicateAddress(
-                directory.by_id[p as usize].terminal,
-            )),
-            None => Ok(directory),
-        }
-    }
-
-    fn position(&self, terminal: TerminalId) -> Option<usize> {
-        // Ids are positions in a list as a rule, and then this is at once the place.
-        if self
-            .by_id
-            .get(terminal.index())
-            .is_some_and(|a| a.terminal == terminal)
-        {
-            return Some(terminal.index());
-        }
-        self.by_id
-            .binary_search_by_key(&terminal, |a| a.terminal)
-            .ok()
-    }
-
-    /// Position of the terminal whose address this is.
-    fn owner(&self, address: IpAddr) -> Option<usize> {
-        let position = match address {
-            IpAddr::V4(a) => {
-                let at = self
-                    .by_v4
-                    .binary_search_by_key(&a.to_bits(), |&(v4, _)| v4)
-                    .ok()?;
-                self.by_v4[at].1
-            }
-            IpAddr::V6(a) => {
-                let at = self
-                    .by_v6
-                    .binary_search_by_key(&prefix_56(a), |&(v6, _)| v6)
-                    .ok()?;
-                self.by_v6[at].1
-            }
-        };
-        Some(position as usize)
-    }
-}
-
-fn prefix_56(address: Ipv6Addr) -> u64 {
-    (address.to_bits() >> 72) as u64
-}
-
 /// Things that come in pairs, up and down, stand beside each other: lanes by terminal, servers by beam.
 fn lane(owner: usize, direction: Direction) -> usize {
     owner * 2 + direction as usize
 }
 
 fn direction(lane: usize) -> Direction {
-    if lane % 2 == 0 {
-        Direction::Up
-    } else {
-        Direction::Down
-    }
+    [Direction::Up, Direction::Down][lane % 2]
 }

@@ -13,9 +13,9 @@ mod server;
 mod table;
 mod wheel;
 
-pub use address::{AddressPlan, AddressPlanError, TerminalAddress};
+pub use address::{AddressError, AddressPlan, AddressPlanError, TerminalAddress};
 pub use counters::{Counters, Direction, DropReason, LaneCounters, Tally, TerminalCounters};
-pub use engine::{Config, ConfigError, Engine, InstallError, Order, Port, QueueLimit, Transmit};
+pub use engine::{Config, Engine, InstallError, Order, Port, QueueLimit, Transmit};
 pub use ip::addresses;
 pub use table::{Beam, DelayCurve, EpochTable, Leg, LegKind, TableError, TerminalRoute, Unserved};
 pub use wheel::Wheel;
