@@ -1,11 +1,29 @@
 //! The control socket: how other processes of the same user find and join a running network.
+//!
+//! A line of JSON for each request and each answer. Namespaces are passed on as file descriptors, so that whoever joins
+//! needs no process of ours to enter through. The folder of the socket lets no other user in.
 
+use super::namespace::Facts;
+use super::network::Shared;
+use super::{LiveError, TerminalInfo, sys};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::SendFlags;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use skyweave_base::TerminalId;
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 /// Decides what joining processes ask for. Called from threads of the control socket.
 pub trait Controller: Send + Sync {
     /// State of the network for `status` requests, one JSON object.
-    fn status(&self) -> serde_json::Value;
+    fn status(&self) -> Value;
 
     /// The terminal at a place: an existing one, or a new one that the controller first adds with
     /// [`super::Network::add_terminal`]. `Err` is a sentence for the user. It should return once the terminal has service,
@@ -14,4 +32,264 @@ pub trait Controller: Send + Sync {
 
     /// The process for which `attach` gave this terminal has gone. Called once for each successful `attach`.
     fn detach(&self, terminal: TerminalId);
+}
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Request {
+    /// What the controller says of the network.
+    Status,
+    /// The live terminals.
+    Terminals,
+    /// Addresses and clock.
+    Facts,
+    /// The terminal at a place, and its namespace.
+    Attach {
+        /// As the user named it.
+        place: String,
+    },
+    /// Events from now on.
+    Subscribe,
+}
+
+/// The answer to each request but `subscribe`, which is answered with events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    Ok(Value),
+    Error(String),
+}
+
+/// What `attach` answers; the namespace, and the user namespace if there is one, come along as descriptors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Attached {
+    pub(crate) terminal: TerminalInfo,
+    pub(crate) facts: Facts,
+}
+
+/// Streams to which events are sent.
+#[derive(Debug, Default)]
+pub(crate) struct Subscribers(Mutex<Vec<UnixStream>>);
+
+impl Subscribers {
+    /// Sends an event to all. Whoever does not read in time is dropped: nobody waits for a reader.
+    pub(crate) fn publish(&self, event: &Value) {
+        let line = format!("{event}\n");
+        let sent = |stream: &mut UnixStream| {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            rustix::net::send(stream, line.as_bytes(), flags)
+                .is_ok_and(|length| length == line.len())
+        };
+        lock(&self.0).retain_mut(|stream| {
+            let keep = sent(stream);
+            if !keep {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+            keep
+        });
+    }
+
+    fn add(&self, stream: UnixStream) {
+        lock(&self.0).push(stream);
+    }
+}
+
+/// Longest request.
+const MAX_REQUEST: u64 = 64 << 10;
+
+/// Connections at a time; more are hung up on.
+const MAX_CONNECTIONS: usize = 256;
+
+/// The socket and its threads. Dropping it closes the socket and hangs up.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// Closing it tells the listening thread to end.
+    stop: Option<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+    connections: Arc<Connections>,
+}
+
+/// Open connections by number, so that they can be hung up from outside.
+type Connections = Mutex<BTreeMap<u64, UnixStream>>;
+
+impl Server {
+    pub(crate) fn start(
+        path: &Path,
+        shared: Arc<Shared>,
+        controller: Arc<dyn Controller>,
+    ) -> Result<Self, LiveError> {
+        let fail = |e: io::Error| LiveError::RunDir {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        };
+        let _ = std::fs::remove_file(path);
+        let listener = UnixListener::bind(path).map_err(fail)?;
+        listener.set_nonblocking(true).map_err(fail)?;
+        let (stopped, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+            .map_err(|e| fail(e.into()))?;
+        let connections = Arc::<Connections>::default();
+        let listen = {
+            let connections = Arc::clone(&connections);
+            move || listen(&listener, &stopped, &shared, &controller, &connections)
+        };
+        let thread = std::thread::Builder::new()
+            .name("control".to_owned())
+            .spawn(listen)
+            .map_err(fail)?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+            connections,
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        for stream in lock(&self.connections).values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// What is inside stays sound if a thread panicked with it: it is only added to and taken from.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn listen(
+    listener: &UnixListener,
+    stopped: &OwnedFd,
+    shared: &Arc<Shared>,
+    controller: &Arc<dyn Controller>,
+    connections: &Arc<Connections>,
+) {
+    for number in 0.. {
+        let stream = loop {
+            let mut watched = [
+                PollFd::new(stopped, PollFlags::IN),
+                PollFd::new(listener, PollFlags::IN),
+            ];
+            let _ = poll(&mut watched, None);
+            if !watched[0].revents().is_empty() {
+                return;
+            }
+            if let Ok((stream, _)) = listener.accept() {
+                break stream;
+            }
+        };
+        let Ok(copy) = stream.try_clone() else {
+            continue;
+        };
+        if lock(connections).len() >= MAX_CONNECTIONS {
+            continue;
+        }
+        lock(connections).insert(number, copy);
+        let (shared, controller, connections) = (
+            Arc::clone(shared),
+            Arc::clone(controller),
+            Arc::clone(connections),
+        );
+        let work = move || {
+            let mut connection = Connection {
+                stream,
+                shared,
+                controller,
+                attached: Vec::new(),
+            };
+            connection.serve();
+            lock(&connections).remove(&number);
+        };
+        // Without a thread for it the connection is closed.
+        let _ = std::thread::Builder::new()
+            .name("control-client".to_owned())
+            .spawn(work);
+    }
+}
+
+struct Connection {
+    stream: UnixStream,
+    shared: Arc<Shared>,
+    controller: Arc<dyn Controller>,
+    attached: Vec<TerminalId>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        for terminal in self.attached.drain(..) {
+            self.controller.detach(terminal);
+        }
+    }
+}
+
+impl Connection {
+    fn serve(&mut self) {
+        let Ok(stream) = self
+            .stream
+            .try_clone()
+            .and_then(|s| s.set_nonblocking(false).map(|()| s))
+        else {
+            return;
+        };
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            match (&mut reader).take(MAX_REQUEST).read_until(b'\n', &mut line) {
+                Ok(1..) if line.ends_with(b"\n") => {}
+                _ => return,
+            }
+            let answered = match serde_json::from_slice(&line) {
+                Ok(Request::Status) => self.answer(Ok(self.controller.status())),
+                Ok(Request::Terminals) => self.answer(Ok(json!(self.shared.terminals()))),
+                Ok(Request::Facts) => self.answer(Ok(json!(self.shared.facts()))),
+                Ok(Request::Attach { place }) => self.attach(&place),
+                Ok(Request::Subscribe) => {
+                    if let Ok(stream) = self.stream.try_clone() {
+                        self.shared.subscribers().add(stream);
+                    }
+                    // The connection is over when the reader hangs up; until then there is nothing to read.
+                    let _ = reader.read_until(b'\n', &mut line);
+                    return;
+                }
+                Err(e) => self.answer(Err(e.to_string())),
+            };
+            if answered.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: Result<Value, String>) -> io::Result<()> {
+        self.stream.write_all(line(answer).as_bytes())
+    }
+
+    fn attach(&mut self, place: &str) -> io::Result<()> {
+        let terminal = match self.controller.attach(place) {
+            Ok(terminal) => terminal,
+            Err(reason) => return self.answer(Err(reason)),
+        };
+        self.attached.push(terminal);
+        let (info, handle) = match self.shared.terminal(terminal) {
+            Ok(found) => found,
+            Err(e) => return self.answer(Err(e.to_string())),
+        };
+        let attached = Attached {
+            terminal: info,
+            facts: handle.facts,
+        };
+        let mut fds = vec![handle.network.as_fd()];
+        fds.extend(handle.user.as_ref().map(AsFd::as_fd));
+        sys::send_fds(&self.stream, line(Ok(json!(attached))).as_bytes(), &fds)
+            .map_err(io::Error::from)
+    }
+}
+
+fn line(answer: Result<Value, String>) -> String {
+    format!("{}\n", json!(answer.map_or_else(Answer::Error, Answer::Ok)))
 }

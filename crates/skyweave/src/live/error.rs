@@ -44,6 +44,12 @@ pub enum LiveError {
     /// No such terminal.
     #[error("there is no live terminal {0}")]
     NoTerminal(skyweave_base::TerminalId),
+    /// The network has been shut down.
+    #[error("the network has ended")]
+    Ended,
+    /// A table that cannot be followed.
+    #[error(transparent)]
+    Table(#[from] skyweave_dataplane::InstallError),
     /// The program to run could not be started.
     #[error("cannot run `{program}`: {source}")]
     Program {
