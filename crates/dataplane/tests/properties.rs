@@ -51,14 +51,14 @@ fn routes() -> impl Strategy<Value = Vec<Option<TerminalRoute>>> {
     prop::collection::vec(prop::option::weighted(0.9, route), TERMINALS as usize)
 }
 
-/// For each epoch its rates and routes; some epochs have no table.
-fn epochs() -> impl Strategy<Value = Vec<Option<([u64; 2], Vec<Option<TerminalRoute>>)>>> {
+/// For each epoch its beams' rates and its routes; some epochs have no table.
+type Epochs = Vec<Option<([u64; 2], Vec<Option<TerminalRoute>>)>>;
+
+fn epochs() -> impl Strategy<Value = Epochs> {
     let rate = || prop_oneof![100_000..3_000_000_u64, 3_000_000..300_000_000_u64];
     let epoch = ([rate(), rate()], routes());
     prop::collection::vec(prop::option::weighted(0.9, epoch), EPOCHS as usize)
 }
-
-type Epochs = Vec<Option<([u64; 2], Vec<Option<TerminalRoute>>)>>;
 
 fn net(epochs: &Epochs) -> Net {
     let queue = QueueLimit {
@@ -86,7 +86,7 @@ fn net(epochs: &Epochs) -> Net {
 fn packet(offer: &Offer, id: u64) -> (skyweave_dataplane::Port, Vec<u8>) {
     let &(_, n, up, len, ttl) = offer;
     // Both families; an id in each packet.
-    let (mut p, port) = match (up, id % 3 == 0 && len >= 64) {
+    let (mut p, port) = match (up, id.is_multiple_of(3) && len >= 64) {
         (true, false) => (up4(n, len, id), terminal(n)),
         (false, false) => (down4(n, len, id), skyweave_dataplane::Port::Pop),
         (true, true) => (up6(n, len, id), terminal(n)),
