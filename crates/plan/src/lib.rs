@@ -4,16 +4,29 @@
 //! wants: break no rule; leave no cell with a beam in reach unserved; deliver the most capacity; move few terminals.
 #![forbid(unsafe_code)]
 
+mod assign;
+mod backhaul;
 mod codec;
+mod csr;
+mod flow;
+mod geometry;
 mod inputs;
+mod instance;
 mod lasers;
 mod output;
+mod planner;
 mod routes;
+mod solve;
 
+pub use backhaul::Way;
 pub use codec::PlanReadError;
+pub use csr::Csr;
 pub use inputs::{Cell, Gateway, Inputs, LiveTerminal, PointOfPresence, SatelliteState};
+pub use instance::{BeamPlan, CellAsk, GatewayLimit, Instance, Network, Rates, Reach};
 pub use lasers::{Seam, grazing_height_m, plus_grid, usable as laser_usable, walker_grid};
 pub use output::{
     CellOutcome, FeederLink, Landing, LaserLoad, Plan, Reason, Service, Slot, TerminalOutcome,
 };
+pub use planner::{Planner, plan};
 pub use routes::{Route, Router};
+pub use solve::{Kept, KeptSlot, Solution, SolvedSlot, solve};

@@ -1,0 +1,267 @@
+//! From satellites to the ground: feeder links, gateways and lasers as a maximum flow.
+//!
+//! Flow is counted from the serving satellite to the gateway, against the direction of the traffic that it stands for: a
+//! satellite then takes its own gateways in its own order of preference, and arcs out of the source never lose what they
+//! have. Knows satellites by what they ask; nothing of cells or beams.
+
+use crate::flow::{Arcs, FlowNetwork};
+use crate::instance::Network;
+
+/// What of its ask every satellite gets before any gets more, in shares of 1/16: the flow is raised in these waves, which
+/// comes near max-min between satellites and in the end carries as much as one step would.
+const WAVES_SIXTEENTHS: [u64; 5] = [1, 4, 8, 12, 16];
+
+/// Flow from satellites to gateways.
+pub(crate) struct Backhaul<'a> {
+    network: &'a Network,
+    flow: FlowNetwork,
+    /// By satellite: its arc from the source.
+    asks: Vec<usize>,
+    /// The first arc of the lasers; one for each.
+    lasers: usize,
+    /// Feeder links that may be used, by satellite, and the arc of each.
+    feeders: Vec<(u32, u32, usize)>,
+    source: usize,
+    sink: usize,
+    asked: Vec<u64>,
+}
+
+/// A way from a satellite to a gateway, and what it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Satellites passed, the serving one first.
+    pub path: Vec<u32>,
+    /// The gateway.
+    pub gateway: u32,
+    /// What it carries, kbit/s.
+    pub kbps: u64,
+}
+
+impl<'a> Backhaul<'a> {
+    /// Over the given feeder links (satellite, gateway), ascending by satellite, each satellite's best first.
+    pub(crate) fn new(network: &'a Network, links: &[(u32, u32)]) -> Self {
+        let n = network.satellites;
+        let gateways = network.gateways.len();
+        let (source, sink) = (2 * n + gateways, 2 * n + gateways + 1);
+        let mut arcs = Arcs::default();
+        let mut feeders = Vec::with_capacity(links.len());
+        // A satellite's own gateways come before its lasers: of two ways of the same length the first is taken.
+        for (i, &(s, g)) in links.iter().enumerate() {
+            if i == 0 || links[i - 1].0 != s {
+                arcs.add(s as usize, n + s as usize, network.satellite_kbps, 0);
+            }
+            feeders.push((s, g, arcs.add(n + s as usize, 2 * n + g as usize, network.antenna_kbps, 0)));
+        }
+        let lasers = arcs.len();
+        for &(a, b) in &network.lasers {
+            arcs.add(a as usize, b as usize, network.laser_kbps, network.laser_kbps);
+        }
+        for (g, limit) in network.gateways.iter().enumerate() {
+            arcs.add(2 * n + g, sink, limit.total_kbps, 0);
+        }
+        let asks = (0..n).map(|s| arcs.add(source, s, 0, 0)).collect();
+        Self {
+            network,
+            flow: FlowNetwork::new(sink + 1, &arcs),
+            asks,
+            lasers,
+            feeders,
+            source,
+            sink,
+            asked: vec![0; n],
+        }
+    }
+
+    /// Carries as much of `asks` (kbit/s, by satellite) as can be, on top of what is carried already.
+    pub(crate) fn carry(&mut self, asks: &[u64]) {
+        let before = self.asked.clone();
+        for wave in WAVES_SIXTEENTHS {
+            let mut any = false;
+            for (s, &ask) in asks.iter().enumerate() {
+                let target = before[s] + (ask.saturating_sub(before[s]) * wave).div_ceil(16);
+                if target > self.asked[s] {
+                    self.flow.widen(self.asks[s], target - self.asked[s]);
+                    self.asked[s] = target;
+                    any = true;
+                }
+            }
+            if any {
+                self.flow.maximise(self.source, self.sink);
+            }
+        }
+    }
+
+    /// What each satellite gets, kbit/s.
+    pub(crate) fn carried(&self) -> Vec<u64> {
+        self.asks.iter().map(|&arc| self.flow.flow(arc) as u64).collect()
+    }
+
+    /// What each feeder link carries: (satellite, gateway, kbit/s).
+    pub(crate) fn feeders(&self) -> impl Iterator<Item = (u32, u32, u64)> + '_ {
+        self.feeders.iter().map(|&(s, g, arc)| (s, g, self.flow.flow(arc) as u64))
+    }
+
+    /// The flow as ways, ascending by satellite: first those over a satellite's own gateways.
+    pub(crate) fn ways(&self) -> Vec<Way> {
+        let n = self.network.satellites;
+        let mut owed = self.carried();
+        let mut landing: Vec<Vec<(u32, u64)>> = vec![Vec::new(); n];
+        for (s, g, kbps) in self.feeders() {
+            if kbps > 0 {
+                landing[s as usize].push((g, kbps));
+            }
+        }
+        let mut hops: Vec<Vec<(u32, u64)>> = vec![Vec::new(); n];
+        for (i, &(a, b)) in self.network.lasers.iter().enumerate() {
+            match self.flow.flow(self.lasers + i) {
+                f if f > 0 => hops[a as usize].push((b, f as u64)),
+                f if f < 0 => hops[b as usize].push((a, f.unsigned_abs())),
+                _ => {}
+            }
+        }
+        let mut ways = Vec::new();
+        for s in 0..n {
+            for (g, left) in &mut landing[s] {
+                let kbps = (*left).min(owed[s]);
+                if kbps > 0 {
+                    ways.push(Way { path: vec![s as u32], gateway: *g, kbps });
+                    *left -= kbps;
+                    owed[s] -= kbps;
+                }
+            }
+        }
+        let mut on_path = vec![false; n];
+        for s in 0..n {
+            while owed[s] > 0 {
+                let (path, gateway) = walk(s as u32, &mut hops, &landing, &mut on_path);
+                let last = path[path.len() - 1] as usize;
+                let land = landing[last].iter_mut().find(|(g, _)| *g == gateway).expect("the walk ends at a landing");
+                let mut kbps = owed[s].min(land.1);
+                for pair in path.windows(2) {
+                    kbps = kbps.min(on_hop(&mut hops, pair[0], pair[1]).1);
+                }
+                land.1 -= kbps;
+                for pair in path.windows(2) {
+                    on_hop(&mut hops, pair[0], pair[1]).1 -= kbps;
+                }
+                owed[s] -= kbps;
+                ways.push(Way { path, gateway, kbps });
+            }
+        }
+        ways.sort_by(|a, b| {
+            (a.path[0], a.path.len(), a.gateway, &a.path).cmp(&(b.path[0], b.path.len(), b.gateway, &b.path))
+        });
+        ways
+    }
+}
+
+fn on_hop(hops: &mut [Vec<(u32, u64)>], from: u32, to: u32) -> &mut (u32, u64) {
+    hops[from as usize].iter_mut().find(|(b, _)| *b == to).expect("paths follow lasers that carry something")
+}
+
+/// Follows the flow from a satellite to where it lands. Circles on the way carry nothing anywhere and are taken out.
+fn walk(from: u32, hops: &mut [Vec<(u32, u64)>], landing: &[Vec<(u32, u64)>], on_path: &mut [bool]) -> (Vec<u32>, u32) {
+    let mut path = vec![from];
+    on_path[from as usize] = true;
+    loop {
+        let v = path[path.len() - 1];
+        if let Some(&(gateway, _)) = landing[v as usize].iter().find(|(_, left)| *left > 0) {
+            for &p in &path {
+                on_path[p as usize] = false;
+            }
+            return (path, gateway);
+        }
+        let &(w, _) = hops[v as usize].iter().find(|(_, left)| *left > 0).expect("flow that comes in goes on");
+        if on_path[w as usize] {
+            let start = path.iter().position(|&p| p == w).expect("on the path");
+            let circle: Vec<u32> = path[start..].iter().copied().chain([w]).collect();
+            let least = circle.windows(2).map(|p| on_hop(hops, p[0], p[1]).1).min().expect("a circle has links");
+            for p in circle.windows(2) {
+                on_hop(hops, p[0], p[1]).1 -= least;
+            }
+            for &p in &path[start + 1..] {
+                on_path[p as usize] = false;
+            }
+            path.truncate(start + 1);
+        } else {
+            on_path[w as usize] = true;
+            path.push(w);
+        }
+    }
+}
+
+/// Chooses which satellites the gateways feed: all in reach, or as many as each has antennas.
+///
+/// `need` is what each satellite's cells ask, kbit/s. Links in `keep` stay where they are still in reach. Then the
+/// gateways, those with fewest satellites in reach first, each give one antenna in turn to the satellite whose need is
+/// least met, then to one that can pass on most; a satellite gets no more antennas than it can listen to.
+/// The result ascends by satellite, each satellite's gateways in the network's order of preference.
+pub(crate) fn choose_feeders(network: &Network, need: &[u64], keep: &[(u32, u32)]) -> Vec<(u32, u32)> {
+    let all = (0..network.satellites as u32)
+        .flat_map(|s| network.gateways_of.row(s as usize).iter().map(move |&g| (s, g)));
+    if network.gateways.iter().all(|g| g.satellites.is_none()) {
+        return all.collect();
+    }
+    let mut has_laser = vec![false; network.satellites];
+    for &(a, b) in &network.lasers {
+        has_laser[a as usize] = true;
+        has_laser[b as usize] = true;
+    }
+    let in_reach = network.gateways_of.transposed(network.gateways.len());
+    let mut antennas: Vec<u32> =
+        network.gateways.iter().map(|g| g.satellites.unwrap_or(u32::MAX)).collect();
+    let mut open_kbps = vec![network.satellite_kbps; network.satellites];
+    let mut unmet = need.to_vec();
+    let mut chosen: Vec<(u32, u32)> = Vec::new();
+    let mut linked = std::collections::BTreeSet::new();
+    let mut link = |s: u32, g: u32, antennas: &mut [u32], open_kbps: &mut [u64], unmet: &mut [u64]| {
+        if antennas[g as usize] == 0 || open_kbps[s as usize] == 0 || !linked.insert((s, g)) {
+            return false;
+        }
+        antennas[g as usize] -= 1;
+        let kbps = network.antenna_kbps.min(open_kbps[s as usize]);
+        open_kbps[s as usize] -= kbps;
+        unmet[s as usize] = unmet[s as usize].saturating_sub(kbps);
+        chosen.push((s, g));
+        true
+    };
+    for &(s, g) in keep {
+        if network.gateways_of.row(s as usize).contains(&g) {
+            link(s, g, &mut antennas, &mut open_kbps, &mut unmet);
+        }
+    }
+    let mut order: Vec<u32> = (0..network.gateways.len() as u32).collect();
+    order.sort_by_key(|&g| (in_reach.row(g as usize).len(), g));
+    loop {
+        let mut any = false;
+        for &g in &order {
+            if antennas[g as usize] == 0 {
+                continue;
+            }
+            let mut best: Vec<(bool, u64, u64, core::cmp::Reverse<u32>)> = in_reach
+                .row(g as usize)
+                .iter()
+                .filter(|&&s| open_kbps[s as usize] > 0)
+                .map(|&s| {
+                    let useful = unmet[s as usize].min(network.antenna_kbps);
+                    let through = if has_laser[s as usize] { open_kbps[s as usize] } else { 0 };
+                    (useful > 0 || through > 0, useful, through, core::cmp::Reverse(s))
+                })
+                .collect();
+            best.sort_unstable();
+            while let Some((_, _, _, core::cmp::Reverse(s))) = best.pop() {
+                if link(s, g, &mut antennas, &mut open_kbps, &mut unmet) {
+                    any = true;
+                    break;
+                }
+            }
+        }
+        if !any {
+            break;
+        }
+    }
+    chosen.sort_by_key(|&(s, g)| {
+        (s, network.gateways_of.row(s as usize).iter().position(|&other| other == g))
+    });
+    chosen
+}

@@ -1,0 +1,307 @@
+//! From positions to the combinatorial problem: what stands in reach of what for a whole epoch.
+//!
+//! A link must be allowed at both ends of the epoch; between them it is then allowed too (see
+//! [`crate::SatelliteState`]). Everything that depends on one cell, gateway or laser alone is done in parallel, in order of index.
+
+use crate::csr::Csr;
+use crate::inputs::{Cell, Inputs};
+use crate::instance::{BeamPlan, CellAsk, GatewayLimit, Instance, Network, Rates, Reach};
+use crate::lasers;
+use rayon::prelude::*;
+use skyweave_base::{Geodetic, SPEED_OF_LIGHT_M_S, SatId, great_circle_m};
+use skyweave_orbit::Visibility;
+use skyweave_radio::{LinkLimit, PointLimit, RateModel, Verdict};
+use std::sync::Arc;
+
+/// Cells handled by one task.
+const CHUNK: usize = 1024;
+
+/// What depends on where cells are and on nothing else: made once for a list of cells, used for every epoch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Geography {
+    places: Vec<(skyweave_base::CellId, Geodetic)>,
+    neighbours: Arc<Csr<u32>>,
+    visibility: Visibility,
+}
+
+impl Geography {
+    /// Of a list of cells, ascending by id. A cell whose id is no H3 index has no neighbours.
+    pub(crate) fn new(cells: &[Cell]) -> Self {
+        let places: Vec<_> = cells.iter().map(|c| (c.id, c.centre)).collect();
+        let parts: Vec<Csr<u32>> = cells
+            .par_chunks(CHUNK)
+            .map(|chunk| {
+                let mut part = Csr::default();
+                for cell in chunk {
+                    let mut row = neighbours(cell.id.0, cells);
+                    row.sort_unstable();
+                    part.push_row(row);
+                }
+                part
+            })
+            .collect();
+        let centres: Vec<Geodetic> = cells.iter().map(|c| c.centre).collect();
+        Self { places, neighbours: Arc::new(Csr::concat(parts)), visibility: Visibility::new(&centres) }
+    }
+
+    /// Whether it was made for these cells.
+    pub(crate) fn is_of(&self, cells: &[Cell]) -> bool {
+        self.places.len() == cells.len() && self.places.iter().zip(cells).all(|(p, c)| *p == (c.id, c.centre))
+    }
+}
+
+fn neighbours(id: u64, cells: &[Cell]) -> Vec<u32> {
+    let Ok(cell) = h3o::CellIndex::try_from(id) else { return Vec::new() };
+    cell.grid_ring::<Vec<h3o::CellIndex>>(1)
+        .into_iter()
+        .filter_map(|n| cells.binary_search_by_key(&u64::from(n), |c| c.id.0).ok())
+        .map(|i| i as u32)
+        .collect()
+}
+
+/// The problem of an epoch, and what of its geometry the plan has to tell.
+pub(crate) struct Scene {
+    pub(crate) instance: Instance,
+    /// For each cell without a satellite in reach, whether some stand high enough but too near the GSO arc.
+    pub(crate) near_gso_arc: Vec<bool>,
+}
+
+impl Scene {
+    pub(crate) fn new(inputs: &Inputs, geography: &Geography) -> Self {
+        let profile = &inputs.profile;
+        let beams = BeamPlan {
+            channels: profile.user.channels,
+            beams_per_channel: profile.user.beams_per_channel,
+            time_slices: profile.user.time_slices,
+        };
+        let (reach, near_gso_arc) = reach(inputs, geography);
+        let cells = inputs
+            .cells
+            .iter()
+            .enumerate()
+            .map(|(c, cell)| {
+                // By the best rate in reach; without any satellite the ask is of no consequence.
+                let best = reach.satellites.range(c).map(|i| reach.rates.of_pair(i)).max().unwrap_or(1);
+                CellAsk::new(cell.terminals, cell.demand_kbps, best, beams)
+            })
+            .collect();
+        let network = network(inputs, &reach);
+        let neighbours = Arc::clone(&geography.neighbours);
+        Self { instance: Instance { beams, cells, reach, neighbours, network }, near_gso_arc }
+    }
+}
+
+/// Whether a link is allowed for the whole epoch.
+pub(crate) fn judge(limit: &PointLimit, satellite: &crate::SatelliteState) -> Verdict {
+    match limit.judge(satellite.start) {
+        Verdict::Allowed => limit.judge(satellite.end),
+        no => no,
+    }
+}
+
+/// The rate for the whole epoch, kbit/s: the lesser of those at its ends.
+pub(crate) fn rate_kbps(model: &RateModel, place: &Look, satellite: &crate::SatelliteState) -> u32 {
+    let at = |position| model.kbps(place.sin_elevation(position).asin());
+    at(satellite.start).min(at(satellite.end))
+}
+
+/// Just enough of an observer to tell elevations.
+pub(crate) struct Look {
+    origin: skyweave_base::Ecef,
+    up: skyweave_base::Vec3,
+}
+
+impl Look {
+    pub(crate) fn at(place: Geodetic) -> Self {
+        Self { origin: place.to_ecef(), up: place.up() }
+    }
+
+    fn sin_elevation(&self, target: skyweave_base::Ecef) -> f64 {
+        let line = target.0 - self.origin.0;
+        (line.dot(self.up) / line.norm()).clamp(-1.0, 1.0)
+    }
+}
+
+#[derive(Default)]
+struct ReachPart {
+    satellites: Csr<u32>,
+    preference: Vec<u8>,
+    rates: Vec<u32>,
+    near_gso_arc: Vec<bool>,
+}
+
+fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<bool>) {
+    let user = &inputs.profile.user;
+    let satellites = &inputs.satellites;
+    let positions = |f: fn(&crate::SatelliteState) -> skyweave_base::Ecef| satellites.iter().map(f).collect::<Vec<_>>();
+    let (start, end) = (positions(|s| s.start), positions(|s| s.end));
+    let min_elevation_rad = user.limit.min_elevation_rad();
+    let in_view = geography.visibility.lists_at_both(&start, &end, min_elevation_rad);
+    let least_sin = min_elevation_rad.max(0.0).sin();
+    let parts: Vec<ReachPart> = inputs
+        .cells
+        .par_chunks(CHUNK)
+        .enumerate()
+        .map(|(chunk, cells)| {
+            let mut part = ReachPart::default();
+            let mut row = Vec::new();
+            for (i, cell) in cells.iter().enumerate() {
+                let limit = user.limit.at(cell.centre);
+                let look = Look::at(cell.centre);
+                let seen = in_view.of(chunk * CHUNK + i);
+                row.clear();
+                let mut near_gso_arc = false;
+                for &s in seen {
+                    match judge(&limit, &satellites[s as usize]) {
+                        Verdict::Allowed => row.push(s),
+                        Verdict::NearGsoArc => near_gso_arc = true,
+                        Verdict::OutOfReach => {}
+                    }
+                }
+                keep_those_seen_by_live_terminals(inputs, cell, &user.limit, &mut row);
+                for &s in &row {
+                    let satellite = &satellites[s as usize];
+                    let height = (look.sin_elevation(satellite.end) - least_sin) / (1.0 - least_sin);
+                    part.preference.push((255.0 * height.clamp(0.0, 1.0)) as u8);
+                    if let RateModel::ByElevation(_) = user.down {
+                        part.rates.push(rate_kbps(&user.down, &look, satellite));
+                    }
+                }
+                part.near_gso_arc.push(row.is_empty() && near_gso_arc);
+                part.satellites.push_row(row.iter().copied());
+            }
+            part
+        })
+        .collect();
+    let mut lists = Vec::with_capacity(parts.len());
+    let (mut preference, mut rates, mut near_gso_arc) = (Vec::new(), Vec::new(), Vec::new());
+    for part in parts {
+        lists.push(part.satellites);
+        preference.extend(part.preference);
+        rates.extend(part.rates);
+        near_gso_arc.extend(part.near_gso_arc);
+    }
+    let rates = match user.down {
+        RateModel::Fixed(kbps) => Rates::Fixed(kbps),
+        RateModel::ByElevation(_) => Rates::PerPair(rates),
+    };
+    (Reach { satellites: Csr::concat(lists), preference, rates }, near_gso_arc)
+}
+
+/// A live terminal must see its satellite from where it stands, not only from its cell's centre: satellites that not all of
+/// a cell's live terminals see are left out, as long as one remains.
+fn keep_those_seen_by_live_terminals(inputs: &Inputs, cell: &Cell, limit: &LinkLimit, row: &mut Vec<u32>) {
+    if inputs.live.is_empty() {
+        return;
+    }
+    for terminal in inputs.live.iter().filter(|t| t.cell == cell.id) {
+        let here = limit.at(terminal.place);
+        let seen: Vec<u32> = row
+            .iter()
+            .copied()
+            .filter(|&s| judge(&here, &inputs.satellites[s as usize]) == Verdict::Allowed)
+            .collect();
+        if !seen.is_empty() {
+            *row = seen;
+        }
+    }
+}
+
+fn network(inputs: &Inputs, reach: &Reach) -> Network {
+    let profile = &inputs.profile;
+    let feeder = &profile.feeder;
+    let satellites = &inputs.satellites;
+    let limits: Vec<PointLimit> = inputs
+        .gateways
+        .iter()
+        .map(|g| {
+            let limit = match g.min_elevation_rad {
+                Some(own) => feeder.limit.with_min_elevation(own),
+                None => feeder.limit,
+            };
+            limit.at(g.place)
+        })
+        .collect();
+    let pop_of = busiest_pop(inputs, reach);
+    let fibre_s: Vec<Vec<f64>> = inputs
+        .gateways
+        .iter()
+        .map(|g| {
+            let delays = &profile.delays;
+            inputs
+                .pops
+                .iter()
+                .map(|p| great_circle_m(g.place, p.place) * delays.fibre_detour / delays.fibre_m_s)
+                .collect()
+        })
+        .collect();
+    let rows: Vec<Vec<u32>> = satellites
+        .par_iter()
+        .zip(&pop_of)
+        .map(|(satellite, pop)| {
+            // Shortest first: through space, and by fibre to where most of what the satellite sees meets the Internet.
+            let mut row: Vec<(f64, u32)> = (0..limits.len())
+                .filter(|&g| judge(&limits[g], satellite) == Verdict::Allowed)
+                .map(|g| {
+                    let space_s = limits[g].range_m(satellite.start) / SPEED_OF_LIGHT_M_S;
+                    (space_s + pop.map_or(0.0, |p| fibre_s[g][p as usize]), g as u32)
+                })
+                .collect();
+            row.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            row.into_iter().map(|(_, g)| g).collect()
+        })
+        .collect();
+    let mut gateways_of = Csr::default();
+    rows.into_iter().for_each(|row| gateways_of.push_row(row));
+    let index = |id: SatId| satellites.binary_search_by_key(&id, |s| s.id).ok();
+    let lasers: Vec<(u32, u32)> = inputs
+        .lasers
+        .par_iter()
+        .filter_map(|&(a, b)| {
+            let (i, j) = (index(a)?, index(b)?);
+            let (a, b) = (&satellites[i], &satellites[j]);
+            let stands = lasers::usable(&profile.laser, a.start, b.start) && lasers::usable(&profile.laser, a.end, b.end);
+            stands.then_some((i as u32, j as u32))
+        })
+        .collect();
+    Network {
+        satellites: satellites.len(),
+        gateways: inputs
+            .gateways
+            .iter()
+            .map(|g| GatewayLimit {
+                total_kbps: u64::from(g.antennas) * feeder.antenna_kbps,
+                satellites: feeder.antennas_track_one_satellite.then_some(g.antennas),
+            })
+            .collect(),
+        gateways_of,
+        lasers,
+        antenna_kbps: feeder.antenna_kbps,
+        satellite_kbps: feeder.satellite_kbps,
+        laser_kbps: profile.laser.kbps,
+    }
+}
+
+/// For each satellite the point of presence of most of the demand that prefers this satellite.
+fn busiest_pop(inputs: &Inputs, reach: &Reach) -> Vec<Option<u32>> {
+    let mut votes: Vec<(u32, u32, u64)> = inputs
+        .cells
+        .iter()
+        .enumerate()
+        .filter(|(_, cell)| cell.pop.index() < inputs.pops.len())
+        .filter_map(|(c, cell)| {
+            let best = reach.satellites.range(c).max_by_key(|&i| reach.preference[i])?;
+            Some((reach.satellites.items()[best], cell.pop.0, cell.demand_kbps))
+        })
+        .collect();
+    votes.sort_unstable();
+    let mut busiest: Vec<Option<(u64, u32)>> = vec![None; inputs.satellites.len()];
+    for same in votes.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        let demand: u64 = same.iter().map(|v| v.2).sum();
+        let best = &mut busiest[same[0].0 as usize];
+        if best.is_none_or(|(most, _)| demand > most) {
+            *best = Some((demand, same[0].1));
+        }
+    }
+    busiest.into_iter().map(|b| b.map(|(_, pop)| pop)).collect()
+}

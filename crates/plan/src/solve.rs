@@ -1,0 +1,210 @@
+//! Beams and backhaul together: an [`Instance`] to a [`Solution`].
+//!
+//! # Algorithm
+//! 1. Spread each cell's demand evenly over the satellites in its reach; choose feeder links for it and carry it to the
+//!    gateways: what then fits is each satellite's budget. A satellite without any way to the ground has none.
+//! 2. Keep what the previous plan had and the rules still allow.
+//! 3. Give every cell a first beam, then more beams in the order of what they carry ([`Board`]).
+//! 4. Carry what the cells on each satellite now ask; budgets become what is carried and what could be in addition.
+//!    Move cells from satellites over their budget to those under it. Repeat while it gains.
+//! 5. Carry what is asked for the last time, cut it into ways to the ground, and share each satellite's part max-min.
+
+use crate::assign::{Board, Place};
+use crate::backhaul::{Backhaul, Way, choose_feeders};
+use crate::instance::Instance;
+
+/// Rounds of moving cells to where there is backhaul.
+const BALANCE_ROUNDS: usize = 4;
+
+/// An answer to an [`Instance`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Solution {
+    /// Beams at work, ascending by (cell, channel).
+    pub slots: Vec<SolvedSlot>,
+    /// Ways from satellites to gateways, ascending by (satellite, length, gateway).
+    pub ways: Vec<Way>,
+    /// Feeder links in use: (satellite, gateway).
+    pub feeders: Vec<(u32, u32)>,
+    /// Whether each satellite could reach the ground.
+    pub grounded: Vec<bool>,
+}
+
+/// A beam of a satellite that serves a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SolvedSlot {
+    /// The cell.
+    pub cell: u32,
+    /// The satellite.
+    pub satellite: u32,
+    /// The channel.
+    pub channel: u8,
+    /// The beam on that channel.
+    pub beam: u8,
+    /// Time slices of the beam.
+    pub slices: u8,
+    /// Terminals of the cell on it.
+    pub terminals: u32,
+    /// What the radio could carry, kbit/s.
+    pub radio_kbps: u32,
+    /// What it carries, kbit/s.
+    pub delivered_kbps: u32,
+    /// Index into [`Solution::ways`] of the way that carries most of it.
+    pub way: u32,
+}
+
+/// A slot of an earlier solution, to be kept if possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptSlot {
+    /// The cell.
+    pub cell: u32,
+    /// The satellite.
+    pub satellite: u32,
+    /// The channel.
+    pub channel: u8,
+    /// The beam on that channel.
+    pub beam: u8,
+    /// Time slices of the beam.
+    pub slices: u8,
+}
+
+/// What to keep of an earlier solution.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Slots, ascending by (cell, channel).
+    pub slots: Vec<KeptSlot>,
+    /// Feeder links (satellite, gateway).
+    pub feeders: Vec<(u32, u32)>,
+}
+
+/// Solves an instance, starting from what is kept of an earlier solution.
+pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
+    let network = &instance.network;
+    let potential = potential_kbps(instance);
+    let feeders = choose_feeders(network, &expected_load(instance), &kept.feeders);
+    let mut backhaul = Backhaul::new(network, &feeders);
+    backhaul.carry(&expected_load(instance));
+    backhaul.carry(&potential);
+    let mut board = Board::new(instance, &backhaul.carried());
+    for slot in &kept.slots {
+        let place = Place { satellite: slot.satellite, beam: slot.beam, slices: slot.slices };
+        board.keep(slot.cell as usize, slot.channel, place);
+    }
+    board.serve_all();
+    board.fill();
+    let grounded: Vec<bool> = backhaul.carried().iter().map(|&kbps| kbps > 0).collect();
+    for _ in 0..BALANCE_ROUNDS {
+        let mut backhaul = Backhaul::new(network, &feeders);
+        backhaul.carry(&loads(instance, &board.slots()));
+        backhaul.carry(&potential);
+        if !board.balance(&backhaul.carried()) {
+            break;
+        }
+    }
+    let mut slots = board.slots();
+    let mut backhaul = Backhaul::new(network, &feeders);
+    backhaul.carry(&loads(instance, &slots));
+    let ways = backhaul.ways();
+    share(instance, &mut slots, &backhaul.carried(), &ways);
+    Solution { slots, ways, feeders, grounded }
+}
+
+/// What each satellite could use at most, kbit/s: all its beams full.
+fn potential_kbps(instance: &Instance) -> Vec<u64> {
+    let mut best = vec![0_u32; instance.network.satellites];
+    for c in 0..instance.cells.len() {
+        for i in instance.reach.satellites.range(c) {
+            let s = instance.reach.satellites.items()[i] as usize;
+            best[s] = best[s].max(instance.reach.rates.of_pair(i));
+        }
+    }
+    let beams = u64::from(instance.beams.channels) * u64::from(instance.beams.beams_per_channel);
+    best.iter().map(|&rate| beams * u64::from(rate)).collect()
+}
+
+/// What each satellite would be asked if every cell asked all satellites in its reach alike, kbit/s.
+fn expected_load(instance: &Instance) -> Vec<u64> {
+    let mut load = vec![0; instance.network.satellites];
+    for (c, ask) in instance.cells.iter().enumerate() {
+        let row = instance.reach.satellites.row(c);
+        for &s in row {
+            load[s as usize] += ask.demand_kbps / row.len() as u64;
+        }
+    }
+    load
+}
+
+/// What the slots on each satellite ask, kbit/s.
+fn loads(instance: &Instance, slots: &[SolvedSlot]) -> Vec<u64> {
+    let mut load = vec![0; instance.network.satellites];
+    for slot in slots {
+        load[slot.satellite as usize] += asked_by(instance, slot);
+    }
+    load
+}
+
+/// Shares what each satellite carries among its slots, max-min by rate per terminal, and gives each slot its way.
+fn share(instance: &Instance, slots: &mut [SolvedSlot], carried: &[u64], ways: &[Way]) {
+    let mut of_satellite: Vec<Vec<u32>> = vec![Vec::new(); carried.len()];
+    for (i, slot) in slots.iter().enumerate() {
+        of_satellite[slot.satellite as usize].push(i as u32);
+    }
+    let mut first_way = 0;
+    for (s, list) in of_satellite.iter().enumerate() {
+        let end_way = first_way + ways[first_way..].iter().take_while(|w| w.path[0] as usize == s).count();
+        let asks: Vec<(u64, u64)> = list
+            .iter()
+            .map(|&i| {
+                let slot = &slots[i as usize];
+                (u64::from(slot.terminals), asked_by(instance, slot))
+            })
+            .collect();
+        for (&i, kbps) in list.iter().zip(fair_shares(&asks, carried[s])) {
+            slots[i as usize].delivered_kbps = kbps as u32;
+        }
+        let mut left: Vec<u64> = ways[first_way..end_way].iter().map(|w| w.kbps).collect();
+        let mut order = list.clone();
+        order.sort_by_key(|&i| (core::cmp::Reverse(slots[i as usize].delivered_kbps), i));
+        for i in order {
+            // The way with most left: whole slots stay on one way as far as they fit; of equal ones the shorter.
+            let Some(way) = (0..left.len()).max_by_key(|&w| (left[w], core::cmp::Reverse(w))) else { break };
+            left[way] = left[way].saturating_sub(slots[i as usize].delivered_kbps.into());
+            slots[i as usize].way = (first_way + way) as u32;
+        }
+        first_way = end_way;
+    }
+}
+
+/// What a slot's terminals ask, as far as its radio carries it, kbit/s.
+fn asked_by(instance: &Instance, slot: &SolvedSlot) -> u64 {
+    let ask = &instance.cells[slot.cell as usize];
+    let part = ask.demand_kbps * u64::from(slot.terminals) / u64::from(ask.terminals.max(1));
+    part.min(u64::from(slot.radio_kbps))
+}
+
+/// Shares `total` among (weight, ask) pairs: nobody gets more than its ask, and of those who get less each gets the same
+/// for its weight, to within one unit. The shares sum to the lesser of `total` and all asks.
+pub(crate) fn fair_shares(asks: &[(u64, u64)], total: u64) -> Vec<u64> {
+    let mut shares = vec![0; asks.len()];
+    let mut order: Vec<usize> = (0..asks.len()).filter(|&i| asks[i].1 > 0).collect();
+    let weight = |i: usize| asks[i].0.max(1);
+    // By ask per weight: who asks least is satisfied first.
+    order.sort_by(|&i, &j| {
+        (u128::from(asks[i].1) * u128::from(weight(j))).cmp(&(u128::from(asks[j].1) * u128::from(weight(i)))).then(i.cmp(&j))
+    });
+    let mut weights: u64 = order.iter().map(|&i| weight(i)).sum();
+    let mut left = total;
+    for &i in &order {
+        let fair = (u128::from(left) * u128::from(weight(i)) / u128::from(weights)) as u64;
+        // Rounding up for the one who would get nothing: a served terminal gets at least a trickle.
+        shares[i] = asks[i].1.min(fair.max(u64::from(left > 0)));
+        left -= shares[i];
+        weights -= weight(i);
+    }
+    // What rounding left over goes to those who still ask, one unit each, in order.
+    for &i in &order {
+        let more = left.min(asks[i].1 - shares[i]);
+        shares[i] += more;
+        left -= more;
+    }
+    shares
+}
