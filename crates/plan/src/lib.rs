@@ -6,6 +6,7 @@
 
 mod assign;
 mod backhaul;
+mod check;
 mod codec;
 mod csr;
 mod flow;
@@ -19,6 +20,7 @@ mod routes;
 mod solve;
 
 pub use backhaul::Way;
+pub use check::{ListedReach, Rule, Violation, check, check_listed};
 pub use codec::PlanReadError;
 pub use csr::Csr;
 pub use inputs::{Cell, Gateway, Inputs, LiveTerminal, PointOfPresence, SatelliteState};

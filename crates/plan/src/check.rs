@@ -1,0 +1,1432 @@
+//! The plan checker: every rule that a plan breaks.
+//!
+//! Written apart from the planner and sharing none of its code paths: it takes angles, distances and the GSO arc from geodesy by the
+//! plainest means, asks H3 itself for neighbours, and adds up every load again from the slots and landings. It takes the
+//! inputs as given and says nothing about how good a plan is, except that a cell may not go unserved without a true reason.
+
+use crate::{
+    Cell, Gateway, Inputs, Landing, LiveTerminal, Plan, Reason, SatelliteState, Service, Slot,
+};
+use core::f64::consts::PI;
+use core::fmt;
+use h3o::{CellIndex, LatLng};
+use rayon::prelude::*;
+use skyweave_base::{CellId, Ecef, Enu, GatewayId, Geodetic, SatId, Vec3};
+use skyweave_radio::{LinkLimit, RateModel};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A rule of the network, or of what a plan must say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Rule {
+    /// The plan is for the epoch asked, with its bounds and its number of satellites.
+    Epoch,
+    /// Lists are in their stated order, without repetition.
+    Order,
+    /// Every cell of the inputs is accounted for once, as it was asked, and no other.
+    CellsAccounted,
+    /// A cell's delivered rate is the sum of its slots', and not over its demand.
+    CellSum,
+    /// A cell is served if and only if a slot of it delivers something.
+    ServedFlag,
+    /// The reason given for an unserved cell or terminal is the true one.
+    Reason,
+    /// A slot names what exists: cell, satellite in service, channel, landing.
+    SlotExists,
+    /// A satellite has only so many beams on a channel.
+    BeamsPerChannel,
+    /// A beam has only so many time slices, and a slot at least one.
+    TimeSlices,
+    /// One co-frequency beam per place: a cell has a channel at most once.
+    ChannelOncePerCell,
+    /// A satellite does not use a channel in two neighbouring cells, except one beam in turn.
+    NeighbourChannel,
+    /// The terminals of a cell's slots sum to the cell's.
+    SlotTerminals,
+    /// A slot's rates are at most what the radio carries at that elevation in its slices.
+    RadioRate,
+    /// A slot delivers at most what its radio carries.
+    DeliveredOverRadio,
+    /// A user link keeps its least elevation or greatest range at both ends of the epoch.
+    UserMask,
+    /// A user link keeps away from the GSO arc at both ends of the epoch.
+    UserGso,
+    /// A feeder link keeps its limits at both ends of the epoch.
+    FeederMask,
+    /// A laser link exists and keeps its limits at both ends of the epoch.
+    Laser,
+    /// A landing's path is made of satellites in service, each once, and ends at a gateway.
+    LandingPath,
+    /// What a satellite's slots deliver is what its landings carry.
+    LandingSum,
+    /// The load stated for each feeder link is the sum of its landings.
+    FeederSum,
+    /// The load stated for each laser link and direction is the sum of its landings.
+    LaserSum,
+    /// A feeder link carries at most what an antenna carries.
+    AntennaRate,
+    /// A gateway carries at most what its antennas carry together.
+    GatewayRate,
+    /// A gateway tracks at most as many satellites as it has antennas.
+    GatewayAntennas,
+    /// A satellite is fed at most what it can take.
+    SatelliteFeederRate,
+    /// A laser link carries at most its rate, each way.
+    LaserRate,
+    /// Every live terminal is accounted for once, with its cell.
+    TerminalsAccounted,
+    /// A live terminal's service is on a slot of its cell, toward its cell's point of presence.
+    TerminalSlot,
+    /// Live terminals get at most what they ask, and together at most what their slot carries.
+    TerminalShare,
+    /// A live terminal stands in the cell that it is served with.
+    TerminalPlace,
+}
+
+/// A rule broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which rule.
+    pub rule: Rule,
+    /// What breaks it, with ids.
+    pub subject: String,
+    /// What the plan has.
+    pub found: String,
+    /// What the rule allows.
+    pub allowed: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?}: {}: {}; allowed: {}",
+            self.rule, self.subject, self.found, self.allowed
+        )
+    }
+}
+
+/// Pairs within reach that an instance states itself, instead of positions. Lasers of the inputs are then taken as up.
+#[derive(Clone, Debug, Default)]
+pub struct ListedReach {
+    /// Satellites that may serve a cell.
+    pub user: BTreeSet<(CellId, SatId)>,
+    /// Satellites that a gateway may feed.
+    pub feeder: BTreeSet<(GatewayId, SatId)>,
+}
+
+/// Lists every rule that the plan breaks, in a fixed order; empty: a valid plan.
+pub fn check(inputs: &Inputs, plan: &Plan) -> Vec<Violation> {
+    Checker::new(inputs, plan, Sight::Positions).run()
+}
+
+/// The same, but which links are within reach is taken from lists and not from positions.
+pub fn check_listed(inputs: &Inputs, plan: &Plan, reach: &ListedReach) -> Vec<Violation> {
+    Checker::new(inputs, plan, Sight::Listed(reach)).run()
+}
+
+/// Angles computed in two ways differ by rounding, most where a cosine is near 1; this is 1 cm at 1,000 km.
+const ANGLE_TOLERANCE_RAD: f64 = 1e-8;
+/// Lengths likewise.
+const LENGTH_TOLERANCE_M: f64 = 1e-3;
+/// Free capacity below this is not "room": it is what whole kbit/s leave over.
+const SPARE_KBPS: u64 = 1_000;
+
+#[derive(Clone, Copy)]
+enum Sight<'a> {
+    Positions,
+    Listed(&'a ListedReach),
+}
+
+/// Why a link is not allowed.
+#[derive(Clone, Debug, PartialEq)]
+enum Fault {
+    Mask { found: String, allowed: String },
+    Gso { found: String, allowed: String },
+}
+
+struct Checker<'a> {
+    inputs: &'a Inputs,
+    plan: &'a Plan,
+    sight: Sight<'a>,
+    /// Indices of the slots of each cell.
+    slots_of_cell: BTreeMap<CellId, Vec<u32>>,
+    /// Loads added up from the landings.
+    feeder_kbps: BTreeMap<(GatewayId, SatId), u64>,
+    laser_kbps: BTreeMap<(SatId, SatId), u64>,
+    violations: Vec<Violation>,
+}
+
+impl<'a> Checker<'a> {
+    fn new(inputs: &'a Inputs, plan: &'a Plan, sight: Sight<'a>) -> Self {
+        let mut slots_of_cell: BTreeMap<CellId, Vec<u32>> = BTreeMap::new();
+        for (i, slot) in plan.slots.iter().enumerate() {
+            slots_of_cell.entry(slot.cell).or_default().push(i as u32);
+        }
+        let mut feeder_kbps = BTreeMap::new();
+        let mut laser_kbps = BTreeMap::new();
+        for landing in &plan.landings {
+            if let Some(&last) = landing.path.last() {
+                add(
+                    feeder_kbps.entry((landing.gateway, last)).or_default(),
+                    landing.kbps,
+                );
+            }
+            for hop in landing.path.windows(2) {
+                add(
+                    laser_kbps.entry((hop[1], hop[0])).or_default(),
+                    landing.kbps,
+                );
+            }
+        }
+        Self {
+            inputs,
+            plan,
+            sight,
+            slots_of_cell,
+            feeder_kbps,
+            laser_kbps,
+            violations: Vec::new(),
+        }
+    }
+
+    fn run(mut self) -> Vec<Violation> {
+        self.epoch();
+        self.order();
+        self.cells();
+        self.slots();
+        self.beams();
+        self.neighbours();
+        self.landings();
+        self.feeders();
+        self.lasers();
+        self.terminals();
+        self.reasons();
+        self.violations
+    }
+
+    fn report(
+        &mut self,
+        rule: Rule,
+        subject: impl fmt::Display,
+        found: impl fmt::Display,
+        allowed: impl fmt::Display,
+    ) {
+        self.violations
+            .push(violation(rule, subject, found, allowed));
+    }
+
+    /// Reports `found` if it is over `most`.
+    fn at_most(
+        &mut self,
+        rule: Rule,
+        subject: impl fmt::Display,
+        found: u64,
+        most: u64,
+        unit: &str,
+    ) {
+        if found > most {
+            self.report(
+                rule,
+                subject,
+                format!("{found} {unit}"),
+                format!("at most {most} {unit}"),
+            );
+        }
+    }
+
+    fn satellite(&self, id: SatId) -> Option<&'a SatelliteState> {
+        let satellites = &self.inputs.satellites;
+        satellites
+            .binary_search_by_key(&id, |s| s.id)
+            .ok()
+            .map(|i| &satellites[i])
+    }
+
+    fn cell(&self, id: CellId) -> Option<&'a Cell> {
+        let cells = &self.inputs.cells;
+        cells
+            .binary_search_by_key(&id, |c| c.id)
+            .ok()
+            .map(|i| &cells[i])
+    }
+
+    fn gateway(&self, id: GatewayId) -> Option<&'a Gateway> {
+        self.inputs.gateways.get(id.index())
+    }
+
+    fn epoch(&mut self) {
+        let (plan, epoch) = (self.plan, self.inputs.epoch);
+        if plan.epoch != epoch {
+            self.report(Rule::Epoch, "plan", format!("epoch {}", plan.epoch), epoch);
+        }
+        if (plan.start, plan.end) != (epoch.start(), epoch.end()) {
+            let allowed = format!("{} to {}", epoch.start(), epoch.end());
+            self.report(
+                Rule::Epoch,
+                "plan",
+                format!("{} to {}", plan.start, plan.end),
+                allowed,
+            );
+        }
+        let satellites = self.inputs.satellites.len();
+        if plan.satellites_in_service as usize != satellites {
+            self.report(
+                Rule::Epoch,
+                "satellites in service",
+                plan.satellites_in_service,
+                satellites,
+            );
+        }
+    }
+
+    fn order(&mut self) {
+        let plan = self.plan;
+        self.ascending("cells", &plan.cells, true, |c| c.cell);
+        // Two slots of a cell on one channel have a rule of their own.
+        self.ascending("slots", &plan.slots, false, |s| (s.cell, s.channel));
+        self.ascending("landings", &plan.landings, true, |l| {
+            (
+                l.path.first().copied(),
+                l.path.len(),
+                l.gateway,
+                l.path.clone(),
+            )
+        });
+        self.ascending("feeders", &plan.feeders, true, |f| (f.gateway, f.satellite));
+        self.ascending("lasers", &plan.lasers, true, |l| (l.from, l.to));
+        self.ascending("terminals", &plan.terminals, true, |t| t.terminal);
+    }
+
+    fn ascending<T, K: Ord>(
+        &mut self,
+        list: &str,
+        items: &[T],
+        strictly: bool,
+        key: impl Fn(&T) -> K,
+    ) {
+        for (i, pair) in items.windows(2).enumerate() {
+            let (before, after) = (key(&pair[0]), key(&pair[1]));
+            if before > after || strictly && before == after {
+                self.report(
+                    Rule::Order,
+                    format!("{list} {i} and {}", i + 1),
+                    "out of order",
+                    "ascending",
+                );
+            }
+        }
+    }
+
+    fn cells(&mut self) {
+        let plan = self.plan;
+        let stated: BTreeMap<CellId, _> = plan.cells.iter().map(|c| (c.cell, c)).collect();
+        for cell in self.inputs.cells.iter() {
+            let subject = || format!("cell {}", cell.id);
+            let Some(outcome) = stated.get(&cell.id) else {
+                self.report(
+                    Rule::CellsAccounted,
+                    subject(),
+                    "not in the plan",
+                    "every cell of the inputs",
+                );
+                continue;
+            };
+            if (outcome.terminals, outcome.demand_kbps) != (cell.terminals, cell.demand_kbps) {
+                let say = |terminals, kbps| format!("{terminals} terminals asking {kbps} kbit/s");
+                let found = say(outcome.terminals, outcome.demand_kbps);
+                self.report(
+                    Rule::CellsAccounted,
+                    subject(),
+                    found,
+                    say(cell.terminals, cell.demand_kbps),
+                );
+            }
+            let slots: Vec<&Slot> = self.slots_of(cell.id).collect();
+            let sum = slots
+                .iter()
+                .map(|s| u64::from(s.delivered_kbps))
+                .sum::<u64>();
+            if outcome.delivered_kbps != sum {
+                let found = format!("{} kbit/s delivered", outcome.delivered_kbps);
+                self.report(
+                    Rule::CellSum,
+                    subject(),
+                    found,
+                    format!("{sum}, the sum of its slots"),
+                );
+            }
+            self.at_most(
+                Rule::CellSum,
+                subject(),
+                sum,
+                cell.demand_kbps,
+                "kbit/s delivered",
+            );
+            if outcome.unserved.is_none() != (sum > 0) {
+                let found = outcome
+                    .unserved
+                    .map_or("served".to_owned(), |r| format!("unserved, {r:?}"));
+                self.report(
+                    Rule::ServedFlag,
+                    subject(),
+                    found,
+                    format!("what {sum} kbit/s delivered say"),
+                );
+            }
+            let terminals = slots.iter().map(|s| u64::from(s.terminals)).sum::<u64>();
+            if !slots.is_empty() && terminals != u64::from(cell.terminals) {
+                let found = format!("{terminals} terminals on its slots");
+                self.report(Rule::SlotTerminals, subject(), found, cell.terminals);
+            }
+        }
+        for id in stated
+            .keys()
+            .filter(|&&id| self.cell(id).is_none())
+            .copied()
+            .collect::<Vec<_>>()
+        {
+            self.report(
+                Rule::CellsAccounted,
+                format!("cell {id}"),
+                "in the plan",
+                "cells of the inputs",
+            );
+        }
+    }
+
+    fn slots_of(&self, cell: CellId) -> impl Iterator<Item = &'a Slot> + use<'a, '_> {
+        let plan = self.plan;
+        self.slots_of_cell
+            .get(&cell)
+            .into_iter()
+            .flatten()
+            .map(move |&i| &plan.slots[i as usize])
+    }
+
+    fn slots(&mut self) {
+        let found: Vec<Violation> = self
+            .plan
+            .slots
+            .par_iter()
+            .flat_map_iter(|slot| self.slot(slot))
+            .collect();
+        self.violations.extend(found);
+    }
+
+    fn slot(&self, slot: &Slot) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let subject = || describe(slot);
+        let user = &self.inputs.profile.user;
+        let mut wrong = |rule, what: String, allowed: String| {
+            found.push(violation(rule, subject(), what, allowed))
+        };
+        if slot.channel >= user.channels {
+            wrong(
+                Rule::SlotExists,
+                format!("channel {}", slot.channel),
+                format!("below {}", user.channels),
+            );
+        }
+        if slot.beam >= user.beams_per_channel {
+            wrong(
+                Rule::BeamsPerChannel,
+                format!("beam {}", slot.beam),
+                format!("below {}", user.beams_per_channel),
+            );
+        }
+        if slot.slices == 0 {
+            wrong(
+                Rule::TimeSlices,
+                "no time slice".into(),
+                "at least 1".into(),
+            );
+        }
+        if slot.delivered_kbps > slot.radio_kbps {
+            let most = format!("at most its radio's {}", slot.radio_kbps);
+            wrong(
+                Rule::DeliveredOverRadio,
+                format!("{} kbit/s delivered", slot.delivered_kbps),
+                most,
+            );
+        }
+        if slot.delivered_kbps > 0 {
+            match self.plan.landings.get(slot.landing as usize) {
+                None => wrong(
+                    Rule::SlotExists,
+                    format!("landing {}", slot.landing),
+                    format!("below {}", self.plan.landings.len()),
+                ),
+                Some(landing) if landing.path.first() != Some(&slot.satellite) => wrong(
+                    Rule::SlotExists,
+                    format!("landing {} of another satellite", slot.landing),
+                    "one of its satellite".into(),
+                ),
+                Some(_) => {}
+            }
+        }
+        let (cell, satellite) = (self.cell(slot.cell), self.satellite(slot.satellite));
+        if cell.is_none() {
+            wrong(
+                Rule::SlotExists,
+                "a cell without demand".into(),
+                "cells of the inputs".into(),
+            );
+        }
+        if satellite.is_none() {
+            wrong(
+                Rule::SlotExists,
+                "a satellite out of service".into(),
+                "satellites of the inputs".into(),
+            );
+        }
+        let (Some(cell), Some(satellite)) = (cell, satellite) else {
+            return found;
+        };
+        for (model, kbps, what) in [
+            (&user.down, slot.radio_kbps, "down"),
+            (&user.up, slot.radio_up_kbps, "up"),
+        ] {
+            let most = self.most_kbps(model, cell, satellite, slot.slices);
+            if u64::from(kbps) > most {
+                wrong(
+                    Rule::RadioRate,
+                    format!("{kbps} kbit/s {what}"),
+                    format!("at most {most}"),
+                );
+            }
+        }
+        match self.user_fault(cell, satellite) {
+            Some(Fault::Mask { found, allowed }) => wrong(Rule::UserMask, found, allowed),
+            Some(Fault::Gso { found, allowed }) => wrong(Rule::UserGso, found, allowed),
+            None => {}
+        }
+        found
+    }
+
+    /// What the radio carries in some of a beam's slices, at the better end of the epoch.
+    fn most_kbps(
+        &self,
+        model: &RateModel,
+        cell: &Cell,
+        satellite: &SatelliteState,
+        slices: u8,
+    ) -> u64 {
+        let here = Enu::at(cell.centre);
+        let rate =
+            [satellite.start, satellite.end].map(|p| rate_kbps(model, here.look(p).elevation_rad));
+        let slices_of_beam = f64::from(self.inputs.profile.user.time_slices);
+        (rate[0].max(rate[1]) * f64::from(slices) / slices_of_beam).round() as u64
+    }
+
+    fn user_fault(&self, cell: &Cell, satellite: &SatelliteState) -> Option<Fault> {
+        match self.sight {
+            Sight::Positions => link_fault(self.inputs.profile.user.limit, cell.centre, satellite),
+            Sight::Listed(reach) if reach.user.contains(&(cell.id, satellite.id)) => None,
+            Sight::Listed(_) => Some(not_listed()),
+        }
+    }
+
+    fn feeder_fault(
+        &self,
+        id: GatewayId,
+        gateway: &Gateway,
+        satellite: &SatelliteState,
+    ) -> Option<Fault> {
+        let mut limit = self.inputs.profile.feeder.limit;
+        if let (
+            LinkLimit::Elevation {
+                min_elevation_rad, ..
+            },
+            Some(own),
+        ) = (&mut limit, gateway.min_elevation_rad)
+        {
+            *min_elevation_rad = own;
+        }
+        match self.sight {
+            Sight::Positions => link_fault(limit, gateway.place, satellite),
+            Sight::Listed(reach) if reach.feeder.contains(&(id, satellite.id)) => None,
+            Sight::Listed(_) => Some(not_listed()),
+        }
+    }
+
+    fn laser_fault(&self, a: &SatelliteState, b: &SatelliteState) -> Option<(String, String)> {
+        if self
+            .inputs
+            .lasers
+            .binary_search(&(a.id.min(b.id), a.id.max(b.id)))
+            .is_err()
+        {
+            return Some(("no such link".to_owned(), "lasers of the inputs".to_owned()));
+        }
+        if let Sight::Listed(_) = self.sight {
+            return None;
+        }
+        let limits = &self.inputs.profile.laser;
+        for (a, b, when) in [(a.start, b.start, "start"), (a.end, b.end, "end")] {
+            let length_m = (a.0 - b.0).norm();
+            if length_m > limits.max_range_m + LENGTH_TOLERANCE_M {
+                let found = format!("{:.3} km at the {when}", length_m / 1e3);
+                return Some((found, format!("at most {:.3} km", limits.max_range_m / 1e3)));
+            }
+            let height_m = least_height_m(a, b);
+            if height_m < limits.min_grazing_height_m - GRAZING_TOLERANCE_M {
+                let found = format!("{:.3} km above the ellipsoid at the {when}", height_m / 1e3);
+                return Some((
+                    found,
+                    format!("at least {:.3} km", limits.min_grazing_height_m / 1e3),
+                ));
+            }
+        }
+        None
+    }
+
+    /// Slices of each beam, and a channel once in a cell.
+    fn beams(&mut self) {
+        let mut used: BTreeMap<(SatId, u8, u8), u32> = BTreeMap::new();
+        for slot in &self.plan.slots {
+            *used
+                .entry((slot.satellite, slot.channel, slot.beam))
+                .or_default() += u32::from(slot.slices);
+        }
+        let slices = u64::from(self.inputs.profile.user.time_slices);
+        for ((satellite, channel, beam), used) in used {
+            let subject = format!("satellite {satellite}, channel {channel}, beam {beam}");
+            self.at_most(
+                Rule::TimeSlices,
+                subject,
+                used.into(),
+                slices,
+                "time slices",
+            );
+        }
+        let mut channels: Vec<(CellId, u8)> = self
+            .plan
+            .slots
+            .iter()
+            .map(|s| (s.cell, s.channel))
+            .collect();
+        channels.sort_unstable();
+        for pair in channels.windows(2).filter(|pair| pair[0] == pair[1]) {
+            let (cell, channel) = pair[0];
+            self.report(
+                Rule::ChannelOncePerCell,
+                format!("cell {cell}, channel {channel}"),
+                "two slots",
+                "one",
+            );
+        }
+    }
+
+    fn neighbours(&mut self) {
+        let mut by_channel: Vec<(SatId, u8, CellId, u8)> = self
+            .plan
+            .slots
+            .iter()
+            .map(|s| (s.satellite, s.channel, s.cell, s.beam))
+            .collect();
+        by_channel.par_sort_unstable();
+        let groups: Vec<_> = by_channel
+            .chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
+            .collect();
+        let found: Vec<Violation> = groups
+            .par_iter()
+            .filter(|group| group.len() > 1)
+            .flat_map_iter(|group| {
+                group.iter().flat_map(|&(satellite, channel, cell, beam)| {
+                    let others = around(cell).into_iter().filter(move |&other| other > cell);
+                    let meets = others.flat_map(|other| {
+                        let from = group.partition_point(|entry| entry.2 < other);
+                        group[from..].iter().take_while(move |entry| entry.2 == other)
+                    });
+                    meets.filter(move |entry| entry.3 != beam).map(move |&(_, _, other, other_beam)| {
+                        violation(
+                            Rule::NeighbourChannel,
+                            format!("satellite {satellite}, channel {channel}, cells {cell} and {other}"),
+                            format!("beams {beam} and {other_beam}"),
+                            "one beam in turn, or two channels",
+                        )
+                    })
+                })
+            })
+            .collect();
+        self.violations.extend(found);
+    }
+
+    fn landings(&mut self) {
+        let mut delivered: BTreeMap<SatId, u64> = BTreeMap::new();
+        for slot in &self.plan.slots {
+            add(
+                delivered.entry(slot.satellite).or_default(),
+                slot.delivered_kbps.into(),
+            );
+        }
+        let mut landed: BTreeMap<SatId, u64> = BTreeMap::new();
+        for (i, landing) in self.plan.landings.iter().enumerate() {
+            self.landing_path(i, landing);
+            if let Some(&first) = landing.path.first() {
+                add(landed.entry(first).or_default(), landing.kbps);
+            }
+        }
+        let satellites: BTreeSet<SatId> = delivered.keys().chain(landed.keys()).copied().collect();
+        for satellite in satellites {
+            let of = |sums: &BTreeMap<SatId, u64>| sums.get(&satellite).copied().unwrap_or(0);
+            if of(&delivered) != of(&landed) {
+                let found = format!("{} kbit/s on its landings", of(&landed));
+                let allowed = format!("{}, what its slots deliver", of(&delivered));
+                self.report(
+                    Rule::LandingSum,
+                    format!("satellite {satellite}"),
+                    found,
+                    allowed,
+                );
+            }
+        }
+    }
+
+    fn landing_path(&mut self, i: usize, landing: &Landing) {
+        let subject = format!("landing {i}");
+        let mut seen = BTreeSet::new();
+        for &satellite in &landing.path {
+            if self.satellite(satellite).is_none() {
+                let found = format!("satellite {satellite} out of service");
+                self.report(
+                    Rule::LandingPath,
+                    &subject,
+                    found,
+                    "satellites of the inputs",
+                );
+            }
+            if !seen.insert(satellite) {
+                self.report(
+                    Rule::LandingPath,
+                    &subject,
+                    format!("satellite {satellite} twice"),
+                    "once",
+                );
+            }
+        }
+        if landing.path.is_empty() {
+            self.report(Rule::LandingPath, &subject, "no satellite", "at least one");
+        }
+        if self.gateway(landing.gateway).is_none() {
+            let found = format!("gateway {}", landing.gateway);
+            self.report(Rule::LandingPath, &subject, found, "gateways of the inputs");
+        }
+    }
+
+    fn feeders(&mut self) {
+        let stated: BTreeMap<_, _> = self
+            .plan
+            .feeders
+            .iter()
+            .map(|f| ((f.gateway, f.satellite), f.kbps))
+            .collect();
+        let loads = self.feeder_kbps.clone();
+        let name = |(gateway, satellite): (GatewayId, SatId)| {
+            format!("gateway {gateway}, satellite {satellite}")
+        };
+        self.same_loads(Rule::FeederSum, &stated, &loads, name);
+        let profile = self.inputs.profile.clone();
+        let limits = &profile.feeder;
+        let mut of_gateway: BTreeMap<GatewayId, (u64, u64)> = BTreeMap::new();
+        let mut of_satellite: BTreeMap<SatId, u64> = BTreeMap::new();
+        for (&(gateway, satellite), &kbps) in &loads {
+            self.at_most(
+                Rule::AntennaRate,
+                name((gateway, satellite)),
+                kbps,
+                limits.antenna_kbps,
+                "kbit/s",
+            );
+            let (links, total) = of_gateway.entry(gateway).or_default();
+            *links += 1;
+            add(total, kbps);
+            add(of_satellite.entry(satellite).or_default(), kbps);
+            if let (Some(site), Some(state)) = (self.gateway(gateway), self.satellite(satellite))
+                && let Some(fault) = self.feeder_fault(gateway, site, state)
+            {
+                let (Fault::Mask { found, allowed } | Fault::Gso { found, allowed }) = fault;
+                self.report(Rule::FeederMask, name((gateway, satellite)), found, allowed);
+            }
+        }
+        for (gateway, (links, total)) in of_gateway {
+            let Some(site) = self.gateway(gateway) else {
+                continue;
+            };
+            let antennas = u64::from(site.antennas);
+            let subject = format!("gateway {gateway} ({})", site.name);
+            let most = antennas.saturating_mul(limits.antenna_kbps);
+            self.at_most(Rule::GatewayRate, &subject, total, most, "kbit/s");
+            if limits.antennas_track_one_satellite {
+                self.at_most(
+                    Rule::GatewayAntennas,
+                    &subject,
+                    links,
+                    antennas,
+                    "satellites tracked",
+                );
+            }
+        }
+        for (satellite, total) in of_satellite {
+            let subject = format!("satellite {satellite}");
+            self.at_most(
+                Rule::SatelliteFeederRate,
+                subject,
+                total,
+                limits.satellite_kbps,
+                "kbit/s",
+            );
+        }
+    }
+
+    fn lasers(&mut self) {
+        let stated: BTreeMap<_, _> = self
+            .plan
+            .lasers
+            .iter()
+            .map(|l| ((l.from, l.to), l.kbps))
+            .collect();
+        let loads = self.laser_kbps.clone();
+        let name = |(from, to): (SatId, SatId)| format!("laser from satellite {from} to {to}");
+        self.same_loads(Rule::LaserSum, &stated, &loads, name);
+        let most = self.inputs.profile.laser.kbps;
+        for (&(from, to), &kbps) in &loads {
+            self.at_most(Rule::LaserRate, name((from, to)), kbps, most, "kbit/s");
+            if let (Some(a), Some(b)) = (self.satellite(from), self.satellite(to))
+                && let Some((found, allowed)) = self.laser_fault(a, b)
+            {
+                self.report(Rule::Laser, name((from, to)), found, allowed);
+            }
+        }
+    }
+
+    fn same_loads<K: Ord + Copy>(
+        &mut self,
+        rule: Rule,
+        stated: &BTreeMap<K, u64>,
+        loads: &BTreeMap<K, u64>,
+        name: impl Fn(K) -> String,
+    ) {
+        let keys: BTreeSet<K> = stated.keys().chain(loads.keys()).copied().collect();
+        for key in keys {
+            let say = |sums: &BTreeMap<K, u64>| {
+                sums.get(&key)
+                    .map_or("nothing".into(), |kbps| format!("{kbps} kbit/s"))
+            };
+            if stated.get(&key) != loads.get(&key) {
+                self.report(
+                    rule,
+                    name(key),
+                    say(stated),
+                    format!("{}, the sum of its landings", say(loads)),
+                );
+            }
+        }
+    }
+
+    fn terminals(&mut self) {
+        let inputs = self.inputs;
+        let stated: BTreeMap<_, _> = self
+            .plan
+            .terminals
+            .iter()
+            .map(|t| (t.terminal, t))
+            .collect();
+        let mut shares: BTreeMap<u32, (u64, u64, u64)> = BTreeMap::new();
+        for live in inputs.live.iter() {
+            let subject = format!("terminal {}", live.id);
+            let Some(outcome) = stated.get(&live.id) else {
+                self.report(
+                    Rule::TerminalsAccounted,
+                    subject,
+                    "not in the plan",
+                    "every live terminal",
+                );
+                continue;
+            };
+            if outcome.cell != live.cell {
+                self.report(
+                    Rule::TerminalsAccounted,
+                    &subject,
+                    format!("cell {}", outcome.cell),
+                    live.cell,
+                );
+            }
+            let Ok(service) = outcome.service else {
+                continue;
+            };
+            let Some(slot) = self.plan.slots.get(service.slot as usize) else {
+                let allowed = format!("below {}", self.plan.slots.len());
+                self.report(
+                    Rule::TerminalSlot,
+                    subject,
+                    format!("slot {}", service.slot),
+                    allowed,
+                );
+                continue;
+            };
+            if slot.cell != live.cell {
+                self.report(
+                    Rule::TerminalSlot,
+                    &subject,
+                    format!("a slot of cell {}", slot.cell),
+                    live.cell,
+                );
+            }
+            if let Some(cell) = self.cell(live.cell)
+                && cell.pop != service.pop
+            {
+                let found = format!("point of presence {}", service.pop);
+                self.report(Rule::TerminalSlot, &subject, found, cell.pop);
+            }
+            self.at_most(
+                Rule::TerminalShare,
+                &subject,
+                service.down_kbps.into(),
+                live.ask_kbps.into(),
+                "kbit/s down",
+            );
+            self.terminal_place(&subject, live);
+            let (count, down, up) = shares.entry(service.slot).or_default();
+            let Service {
+                down_kbps, up_kbps, ..
+            } = service;
+            (*count, *down, *up) = (
+                *count + 1,
+                *down + u64::from(down_kbps),
+                *up + u64::from(up_kbps),
+            );
+        }
+        for (i, (count, down, up)) in shares {
+            let slot = self.plan.slots[i as usize];
+            let subject = format!("live terminals on slot {i}");
+            self.at_most(
+                Rule::TerminalShare,
+                &subject,
+                count,
+                slot.terminals.into(),
+                "terminals",
+            );
+            self.at_most(
+                Rule::TerminalShare,
+                &subject,
+                down,
+                slot.delivered_kbps.into(),
+                "kbit/s down",
+            );
+            self.at_most(
+                Rule::TerminalShare,
+                &subject,
+                up,
+                slot.radio_up_kbps.into(),
+                "kbit/s up",
+            );
+        }
+        for id in stated.keys() {
+            if inputs.live.binary_search_by_key(id, |t| t.id).is_err() {
+                self.report(
+                    Rule::TerminalsAccounted,
+                    format!("terminal {id}"),
+                    "in the plan",
+                    "live terminals",
+                );
+            }
+        }
+    }
+
+    /// Links are planned to the centre of a cell. From a place at distance d from it the satellite stands at most asin(d/range)
+    /// elsewhere in the sky and the horizon is tilted by at most d/6,335 km: 1.4 degrees for the 10 km of a resolution 5 cell and a
+    /// satellite 500 km up. So much is forgiven to a terminal, and only to one that is in its cell.
+    fn terminal_place(&mut self, subject: &str, live: &LiveTerminal) {
+        let Ok(stated) = CellIndex::try_from(live.cell.0) else {
+            return;
+        };
+        let Ok(place) = LatLng::new(live.place.lat_deg(), live.place.lon_deg()) else {
+            return;
+        };
+        let holds = place.to_cell(stated.resolution());
+        if holds != stated {
+            let found = format!("a place in cell {}", CellId(holds.into()));
+            self.report(
+                Rule::TerminalPlace,
+                subject,
+                found,
+                format!("a place in cell {}", live.cell),
+            );
+        }
+    }
+
+    fn reasons(&mut self) {
+        let unserved: Vec<(&Cell, Reason)> = (self.plan.cells.iter())
+            .filter_map(|outcome| Some((self.cell(outcome.cell)?, outcome.unserved?)))
+            .collect();
+        if !unserved.is_empty() {
+            let ground = Ground::new(self);
+            let found: Vec<Violation> = unserved
+                .par_iter()
+                .filter_map(|&(cell, stated)| self.reason(&ground, cell, stated))
+                .collect();
+            self.violations.extend(found);
+        }
+        let outcomes: BTreeMap<CellId, Option<Reason>> = self
+            .plan
+            .cells
+            .iter()
+            .map(|c| (c.cell, c.unserved))
+            .collect();
+        for terminal in &self.plan.terminals {
+            let expected = match outcomes.get(&terminal.cell) {
+                None => Some(Reason::NoCell),
+                Some(reason) => *reason,
+            };
+            let found = terminal.service.err();
+            if found != expected {
+                let say = |reason: Option<Reason>| {
+                    reason.map_or("served".to_owned(), |r| format!("unserved, {r:?}"))
+                };
+                let subject = format!("terminal {}", terminal.terminal);
+                self.report(
+                    Rule::Reason,
+                    subject,
+                    say(found),
+                    format!("{}, as its cell", say(expected)),
+                );
+            }
+        }
+    }
+
+    /// Compares the reason stated for an unserved cell with the true one.
+    fn reason(&self, ground: &Ground, cell: &Cell, stated: Reason) -> Option<Violation> {
+        let truth = self.true_reason(ground, cell);
+        (truth != Ok(stated)).then(|| {
+            let allowed = match truth {
+                Ok(reason) => format!("{reason:?}"),
+                Err(way) => format!("served: {way}"),
+            };
+            violation(
+                Rule::Reason,
+                format!("cell {}", cell.id),
+                format!("unserved, {stated:?}"),
+                allowed,
+            )
+        })
+    }
+
+    /// Why a cell that gets nothing gets nothing; or how it could be served.
+    fn true_reason(&self, ground: &Ground, cell: &Cell) -> Result<Reason, String> {
+        let mut slots = self.slots_of(cell.id).peekable();
+        if slots.peek().is_some() {
+            return match slots.find(|slot| ground.spare.contains(&slot.satellite)) {
+                Some(slot) => Err(format!(
+                    "there is room on the way from satellite {}",
+                    slot.satellite
+                )),
+                None => Ok(Reason::BackhaulFull),
+            };
+        }
+        let mut reason = Reason::NoSatelliteInReach;
+        let mut raise = |to: Reason| {
+            // Of several the one that came nearest to service.
+            let rank = |r| {
+                [
+                    Reason::NoSatelliteInReach,
+                    Reason::GsoExclusion,
+                    Reason::NoGatewayPath,
+                    Reason::NoFreeSlot,
+                    Reason::ChannelConflict,
+                    Reason::BackhaulFull,
+                ]
+                .iter()
+                .position(|&x| x == r)
+            };
+            if rank(to) > rank(reason) {
+                reason = to;
+            }
+        };
+        for satellite in ground.near(self, cell) {
+            match self.user_fault(cell, satellite) {
+                Some(Fault::Mask { .. }) => continue,
+                Some(Fault::Gso { .. }) => raise(Reason::GsoExclusion),
+                None if !ground.grounded.contains(&satellite.id) => raise(Reason::NoGatewayPath),
+                None => match ground.place_for(self, cell, satellite.id) {
+                    Place::Free { channel, beam } if ground.spare.contains(&satellite.id) => {
+                        return Err(format!(
+                            "satellite {}, channel {channel}, beam {beam} is free",
+                            satellite.id
+                        ));
+                    }
+                    Place::Free { .. } => raise(Reason::BackhaulFull),
+                    Place::Conflict => raise(Reason::ChannelConflict),
+                    Place::Full => raise(Reason::NoFreeSlot),
+                },
+            }
+        }
+        Ok(reason)
+    }
+}
+
+/// What is left of the network when the plan is carried out: for the reasons of unserved cells.
+struct Ground<'a> {
+    /// Satellites from which some gateway can be reached at all.
+    grounded: BTreeSet<SatId>,
+    /// Those from which it can be reached over links that all have room.
+    spare: BTreeSet<SatId>,
+    /// Slices used of each beam, and who has them.
+    beams: BTreeMap<(SatId, u8, u8), (u32, Vec<CellId>)>,
+    /// Satellites by the sine of their geocentric latitude.
+    by_latitude: Vec<(f64, &'a SatelliteState)>,
+    /// How far from a point of the ground, seen from the Earth's centre, satellites within the user limit may stand.
+    reach_rad: f64,
+}
+
+enum Place {
+    Free { channel: u8, beam: u8 },
+    Conflict,
+    Full,
+}
+
+impl<'a> Ground<'a> {
+    fn new(checker: &Checker<'a>) -> Self {
+        let inputs = checker.inputs;
+        let mut beams: BTreeMap<_, (u32, Vec<CellId>)> = BTreeMap::new();
+        for slot in &checker.plan.slots {
+            let (used, cells) = beams
+                .entry((slot.satellite, slot.channel, slot.beam))
+                .or_default();
+            *used += u32::from(slot.slices);
+            cells.push(slot.cell);
+        }
+        let mut by_latitude: Vec<_> = inputs
+            .satellites
+            .iter()
+            .map(|s| (s.start.0.z / s.start.0.norm(), s))
+            .collect();
+        by_latitude.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let highest_m = inputs
+            .satellites
+            .iter()
+            .map(|s| s.start.0.norm())
+            .fold(0.0, f64::max);
+        let mut ground = Self {
+            grounded: BTreeSet::new(),
+            spare: BTreeSet::new(),
+            beams,
+            by_latitude,
+            reach_rad: reach_rad(inputs.profile.user.limit, highest_m),
+        };
+        ground.explore(checker);
+        ground
+    }
+
+    /// Finds from which satellites the ground can be reached, and from which with room to spare.
+    fn explore(&mut self, checker: &Checker<'a>) {
+        let inputs = checker.inputs;
+        let limits = &inputs.profile.feeder;
+        let mut of_gateway: BTreeMap<GatewayId, (u64, u64)> = BTreeMap::new();
+        let mut of_satellite: BTreeMap<SatId, u64> = BTreeMap::new();
+        for (&(gateway, satellite), &kbps) in &checker.feeder_kbps {
+            let (links, total) = of_gateway.entry(gateway).or_default();
+            *links += 1;
+            add(total, kbps);
+            add(of_satellite.entry(satellite).or_default(), kbps);
+        }
+        let room = |used: u64, most: u64| used.saturating_add(SPARE_KBPS) <= most;
+        let touched: Vec<(bool, bool)> = inputs
+            .satellites
+            .par_iter()
+            .map(|satellite| {
+                let mut touched = (false, false);
+                for (g, site) in inputs.gateways.iter().enumerate() {
+                    let id = GatewayId(g as u32);
+                    if checker.feeder_fault(id, site, satellite).is_some() {
+                        continue;
+                    }
+                    touched.0 = true;
+                    let load = checker.feeder_kbps.get(&(id, satellite.id)).copied();
+                    let (links, total) = of_gateway.get(&id).copied().unwrap_or((0, 0));
+                    let antennas = u64::from(site.antennas);
+                    let antenna =
+                        load.is_some() || !limits.antennas_track_one_satellite || links < antennas;
+                    touched.1 |= antenna
+                        && room(load.unwrap_or(0), limits.antenna_kbps)
+                        && room(total, antennas.saturating_mul(limits.antenna_kbps))
+                        && room(
+                            of_satellite.get(&satellite.id).copied().unwrap_or(0),
+                            limits.satellite_kbps,
+                        );
+                }
+                touched
+            })
+            .collect();
+        // (from nearer the gateway, to), for every link that is up, each way.
+        let mut links: BTreeMap<SatId, Vec<SatId>> = BTreeMap::new();
+        for &(a, b) in inputs.lasers.iter() {
+            if let (Some(x), Some(y)) = (checker.satellite(a), checker.satellite(b))
+                && checker.laser_fault(x, y).is_none()
+            {
+                links.entry(a).or_default().push(b);
+                links.entry(b).or_default().push(a);
+            }
+        }
+        let spread = |first: Vec<SatId>, passes: &dyn Fn(SatId, SatId) -> bool| {
+            let mut reached: BTreeSet<SatId> = first.iter().copied().collect();
+            let mut todo = first;
+            while let Some(from) = todo.pop() {
+                for &to in links.get(&from).into_iter().flatten() {
+                    if passes(from, to) && reached.insert(to) {
+                        todo.push(to);
+                    }
+                }
+            }
+            reached
+        };
+        let first = |chosen: &dyn Fn(&(bool, bool)) -> bool| -> Vec<SatId> {
+            let satellites = inputs.satellites.iter().zip(&touched);
+            satellites
+                .filter(|(_, touched)| chosen(touched))
+                .map(|(satellite, _)| satellite.id)
+                .collect()
+        };
+        self.grounded = spread(first(&|t| t.0), &|_, _| true);
+        let laser_room = |from, to| {
+            room(
+                checker.laser_kbps.get(&(from, to)).copied().unwrap_or(0),
+                inputs.profile.laser.kbps,
+            )
+        };
+        self.spare = spread(first(&|t| t.1), &laser_room);
+    }
+
+    /// Satellites that may be in reach of a cell: all whose latitude is near enough; with lists, those listed.
+    fn near<'s>(&'s self, checker: &'s Checker<'a>, cell: &Cell) -> Vec<&'a SatelliteState> {
+        if let Sight::Listed(reach) = checker.sight {
+            let listed = reach
+                .user
+                .range((cell.id, SatId(0))..=(cell.id, SatId(u32::MAX)));
+            return listed
+                .filter_map(|&(_, satellite)| checker.satellite(satellite))
+                .collect();
+        }
+        let up = cell.centre.to_ecef().0.unit();
+        let latitude = up.z.clamp(-1.0, 1.0).asin();
+        let low = (latitude - self.reach_rad).max(-PI / 2.0).sin();
+        let high = (latitude + self.reach_rad).min(PI / 2.0).sin();
+        let from = self.by_latitude.partition_point(|&(z, _)| z < low);
+        let cos_reach = self.reach_rad.min(PI).cos();
+        (self.by_latitude[from..].iter())
+            .take_while(|&&(z, _)| z <= high)
+            .map(|&(_, satellite)| satellite)
+            .filter(|satellite| satellite.start.0.dot(up) >= cos_reach * satellite.start.0.norm())
+            .collect()
+    }
+
+    /// Whether a satellite could take a cell that has no slot yet.
+    fn place_for(&self, checker: &Checker<'a>, cell: &Cell, satellite: SatId) -> Place {
+        let user = &checker.inputs.profile.user;
+        let around = around(cell.id);
+        let mut place = Place::Full;
+        for channel in 0..user.channels {
+            let beam_of = |beam: u8| self.beams.get(&(satellite, channel, beam));
+            let met: Vec<u8> = (0..user.beams_per_channel)
+                .filter(|&beam| {
+                    beam_of(beam).is_some_and(|(_, cells)| cells.iter().any(|c| around.contains(c)))
+                })
+                .collect();
+            for beam in 0..user.beams_per_channel {
+                if beam_of(beam).map_or(0, |(used, _)| *used) >= u32::from(user.time_slices) {
+                    continue;
+                }
+                if met.iter().all(|&other| other == beam) {
+                    return Place::Free { channel, beam };
+                }
+                place = Place::Conflict;
+            }
+        }
+        place
+    }
+}
+
+fn violation(
+    rule: Rule,
+    subject: impl fmt::Display,
+    found: impl fmt::Display,
+    allowed: impl fmt::Display,
+) -> Violation {
+    Violation {
+        rule,
+        subject: subject.to_string(),
+        found: found.to_string(),
+        allowed: allowed.to_string(),
+    }
+}
+
+fn describe(slot: &Slot) -> String {
+    format!(
+        "slot of cell {}, satellite {}, channel {}, beam {}",
+        slot.cell, slot.satellite, slot.channel, slot.beam
+    )
+}
+
+fn not_listed() -> Fault {
+    Fault::Mask {
+        found: "a pair that is not within reach".to_owned(),
+        allowed: "pairs listed".to_owned(),
+    }
+}
+
+/// Rates of a plan may come from anywhere: a sum that overflows is over every limit.
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
+}
+
+/// The neighbours of a cell, without itself; none for what is not a cell.
+fn around(cell: CellId) -> Vec<CellId> {
+    let Ok(index) = CellIndex::try_from(cell.0) else {
+        return Vec::new();
+    };
+    index
+        .grid_disk::<Vec<_>>(1)
+        .into_iter()
+        .map(|c| CellId(c.into()))
+        .filter(|&c| c != cell)
+        .collect()
+}
+
+/// The first limit that a link between a ground point and a satellite breaks at either end of the epoch.
+fn link_fault(limit: LinkLimit, place: Geodetic, satellite: &SatelliteState) -> Option<Fault> {
+    let here = Enu::at(place);
+    let mut near_gso = None;
+    for (position, when) in [(satellite.start, "start"), (satellite.end, "end")] {
+        let look = here.look(position);
+        match limit {
+            LinkLimit::Range { max_range_m } if look.range_m > max_range_m + LENGTH_TOLERANCE_M => {
+                let found = format!("{:.3} km at the {when}", look.range_m / 1e3);
+                return Some(Fault::Mask {
+                    found,
+                    allowed: format!("at most {:.3} km", max_range_m / 1e3),
+                });
+            }
+            LinkLimit::Elevation {
+                min_elevation_rad, ..
+            } if look.elevation_rad < min_elevation_rad - ANGLE_TOLERANCE_RAD => {
+                let found = format!(
+                    "elevation {:.4} degrees at the {when}",
+                    look.elevation_rad.to_degrees()
+                );
+                let allowed = format!("at least {:.4} degrees", min_elevation_rad.to_degrees());
+                return Some(Fault::Mask { found, allowed });
+            }
+            LinkLimit::Elevation {
+                gso_exclusion_rad, ..
+            } if gso_exclusion_rad > 0.0 => {
+                let angle_rad = gso_angle_rad(&here, position);
+                if angle_rad < gso_exclusion_rad - ANGLE_TOLERANCE_RAD {
+                    let found = format!(
+                        "{:.4} degrees from the GSO arc at the {when}",
+                        angle_rad.to_degrees()
+                    );
+                    let allowed = format!("at least {:.4} degrees", gso_exclusion_rad.to_degrees());
+                    near_gso = Some(Fault::Gso { found, allowed });
+                }
+            }
+            _ => {}
+        }
+    }
+    near_gso
+}
+
+/// Least angle between a satellite and the GSO arc above the horizon, by looking at points of the arc: every 2 degrees of the
+/// visible side, and around the nearest of these every 0.03 degrees. It misses the nearest point by up to 0.015 degrees of arc,
+/// so that it errs by 1e-7 rad at 18 degrees, and never below the truth; π if no point is above the horizon.
+fn gso_angle_rad(here: &Enu, satellite: Ecef) -> f64 {
+    /// Recommendation ITU-R S.1503-3: 42,164.2 km.
+    const RADIUS_M: f64 = 42_164_200.0;
+    let toward = (satellite.0 - here.origin.0).unit();
+    let own = here.origin.0.y.atan2(here.origin.0.x);
+    let cosine = |offset_rad: f64| {
+        let (sin, cos) = (own + offset_rad).sin_cos();
+        let to_arc = Vec3::new(RADIUS_M * cos, RADIUS_M * sin, 0.0) - here.origin.0;
+        if to_arc.dot(here.up) < 0.0 {
+            -2.0
+        } else {
+            to_arc.dot(toward) / to_arc.norm()
+        }
+    };
+    let best = |middle: f64, step: f64, each_side: i32| {
+        (-each_side..=each_side)
+            .map(|i| middle + step * f64::from(i))
+            .map(|offset| (cosine(offset), offset))
+            .fold(
+                (-3.0, 0.0),
+                |best, next| if next.0 > best.0 { next } else { best },
+            )
+    };
+    let step = PI / 90.0;
+    let (coarse, offset) = best(0.0, step, 45);
+    if coarse < -1.0 {
+        return PI;
+    }
+    best(offset, step / 64.0, 64).0.clamp(-1.0, 1.0).acos()
+}
+
+/// Height is convex along a chord; after 40 thirds the bracket of a 10,000 km chord is a metre wide, and height there flat.
+const GRAZING_TOLERANCE_M: f64 = 100.0;
+
+/// Least height above the ellipsoid along the straight line between two points.
+fn least_height_m(a: Ecef, b: Ecef) -> f64 {
+    let height = |part: f64| Ecef(a.0 + (b.0 - a.0) * part).to_geodetic().height_m;
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..40 {
+        let (one, two) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
+        if height(one) < height(two) {
+            high = two;
+        } else {
+            low = one;
+        }
+    }
+    height((low + high) / 2.0).min(height(0.0)).min(height(1.0))
+}
+
+/// Linear between the points of a rate model, constant beyond.
+fn rate_kbps(model: &RateModel, elevation_rad: f64) -> f64 {
+    match model {
+        RateModel::Fixed(kbps) => f64::from(*kbps),
+        RateModel::ByElevation(points) => {
+            for pair in points.windows(2) {
+                let ((from, low), (to, high)) = (pair[0], pair[1]);
+                if (from..=to).contains(&elevation_rad) {
+                    let part = (elevation_rad - from) / (to - from);
+                    return f64::from(low) * (1.0 - part) + f64::from(high) * part;
+                }
+            }
+            let end = if points.first().is_some_and(|p| elevation_rad < p.0) {
+                points.first()
+            } else {
+                points.last()
+            };
+            end.map_or(0.0, |&(_, kbps)| f64::from(kbps))
+        }
+    }
+}
+
+/// How far, seen from the Earth's centre, a satellite within the limit may stand from a point of the ground. On a sphere of the
+/// least radius of the Earth, with a degree added for the ellipsoid (its normals turn by up to 0.2 degrees).
+fn reach_rad(limit: LinkLimit, highest_m: f64) -> f64 {
+    const LEAST_RADIUS_M: f64 = 6_356_000.0;
+    let margin = PI / 180.0;
+    match limit {
+        LinkLimit::Elevation {
+            min_elevation_rad, ..
+        } => {
+            (LEAST_RADIUS_M * min_elevation_rad.cos() / highest_m)
+                .clamp(-1.0, 1.0)
+                .acos()
+                - min_elevation_rad
+                + margin
+        }
+        LinkLimit::Range { max_range_m } => {
+            2.0 * (max_range_m / (2.0 * LEAST_RADIUS_M)).min(1.0).asin() + margin
+        }
+    }
+}
