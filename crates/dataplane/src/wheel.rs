@@ -1,48 +1,61 @@
 //! A timing wheel that keeps exact order: events come out by time to the nanosecond, and in the order of their insertion
 //! where times are equal. A bitmap finds the next used slot, a slot is sorted when it is reached, and what lies beyond
-//! the wheel's span waits in a heap.
+//! the wheel's span waits in a heap. Slots are lists of small chunks, so that a busy wheel walks few cache lines and a
+//! quiet one needs little memory.
 
 use core::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// log2 of a slot's length in ns: 8.2 µs. Around this length the slots of a busy wheel hold a few events each.
 const SLOT_BITS: u32 = 13;
 /// The wheel spans 268 ms, longer than a path through many lasers to the far side of the Earth and the queue before it.
 const SLOTS: usize = 1 << 15;
-const END: u32 = u32::MAX;
+/// Events in a chunk: with the engine's events of 24 bytes a chunk is 128 bytes, two cache lines.
+const CHUNK: usize = 5;
+/// No chunk.
+const NONE: u32 = u32::MAX;
 
 /// A queue of events by time. Times are nanoseconds on any one scale.
 #[derive(Debug)]
 pub struct Wheel<T> {
     /// Slot number (time >> SLOT_BITS) up to which everything is in `current`.
     cursor: i64,
-    /// What is due up to the end of the slot at `cursor`, latest first.
-    current: Vec<Event<T>>,
-    /// Heads of the lists of the slots in (cursor, cursor + SLOTS].
-    heads: Box<[u32]>,
+    /// What is due up to the end of the slot at `cursor`, earliest first.
+    current: VecDeque<Event<T>>,
+    /// The newest chunk of each slot in (cursor, cursor + SLOTS].
+    slots: Box<[u32]>,
     /// A bit for each slot that holds something, and a bit for each word of those bits that is not 0.
     used: [u64; SLOTS / 64],
     used_words: [u64; SLOTS / 64 / 64],
-    nodes: Vec<Node<T>>,
+    chunks: Vec<Chunk<T>>,
     free: u32,
     /// What lies beyond cursor + SLOTS.
-    overflow: BinaryHeap<Event<T>>,
-    pushed: u64,
+    overflow: BinaryHeap<Far<T>>,
+    /// Events that ever went there.
+    overflowed: u64,
     len: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Event<T> {
     due: i64,
-    /// Number of its insertion.
-    order: u64,
     value: T,
 }
 
+/// Events of one slot in the order of their insertion.
 #[derive(Debug)]
-struct Node<T> {
+struct Chunk<T> {
+    events: [Event<T>; CHUNK],
+    len: u32,
+    /// The chunk before this one in its slot, or the next free one.
+    older: u32,
+}
+
+/// An event with its place in the order of insertion.
+#[derive(Debug)]
+struct Far<T> {
     event: Event<T>,
-    next: u32,
+    order: u64,
 }
 
 impl<T: Copy> Wheel<T> {
@@ -50,14 +63,14 @@ impl<T: Copy> Wheel<T> {
     pub fn new() -> Self {
         Self {
             cursor: i64::MIN >> SLOT_BITS,
-            current: Vec::new(),
-            heads: vec![END; SLOTS].into_boxed_slice(),
+            current: VecDeque::new(),
+            slots: vec![NONE; SLOTS].into_boxed_slice(),
             used: [0; SLOTS / 64],
             used_words: [0; SLOTS / 64 / 64],
-            nodes: Vec::new(),
-            free: END,
+            chunks: Vec::new(),
+            free: NONE,
             overflow: BinaryHeap::new(),
-            pushed: 0,
+            overflowed: 0,
             len: 0,
         }
     }
@@ -74,32 +87,23 @@ impl<T: Copy> Wheel<T> {
 
     /// Adds an event. A time that has gone by already is fine: it comes out next.
     pub fn push(&mut self, due: i64, value: T) {
-        let event = Event {
-            due,
-            order: self.pushed,
-            value,
-        };
-        self.pushed += 1;
         self.len += 1;
-        self.place(event);
+        self.place(Event { due, value });
     }
 
     /// Takes out the earliest event that is due at `limit` or before.
     pub fn pop(&mut self, limit: i64) -> Option<(i64, T)> {
         loop {
-            if let Some(event) = self.current.last() {
+            if let Some(&event) = self.current.front() {
                 if event.due > limit {
                     return None;
                 }
-                let event = *event;
-                self.current.pop();
+                self.current.pop_front();
                 self.len -= 1;
                 return Some((event.due, event.value));
             }
-            let next = self
-                .next_slot()
-                .or_else(|| Some(self.overflow.peek()?.due >> SLOT_BITS));
-            match next {
+            let far = || Some(self.overflow.peek()?.event.due >> SLOT_BITS);
+            match self.next_slot().or_else(far) {
                 Some(slot) if slot <= limit >> SLOT_BITS => self.advance(slot),
                 _ => {
                     // Nothing is due: follow the time, so that the wheel's span lies ahead of it.
@@ -112,18 +116,19 @@ impl<T: Copy> Wheel<T> {
 
     /// When the earliest event is due.
     pub fn next_due(&self) -> Option<i64> {
-        if let Some(event) = self.current.last() {
+        if let Some(event) = self.current.front() {
             return Some(event.due);
         }
         let Some(slot) = self.next_slot() else {
-            return Some(self.overflow.peek()?.due);
+            return Some(self.overflow.peek()?.event.due);
         };
-        let mut node = self.heads[index(slot)];
         let mut due = i64::MAX;
-        while node != END {
-            let Node { event, next } = &self.nodes[node as usize];
-            due = due.min(event.due);
-            node = *next;
+        let mut at = self.slots[index(slot)];
+        while at != NONE {
+            let chunk = &self.chunks[at as usize];
+            let events = &chunk.events[..chunk.len as usize];
+            due = events.iter().fold(due, |due, event| due.min(event.due));
+            at = chunk.older;
         }
         Some(due)
     }
@@ -135,56 +140,74 @@ impl<T: Copy> Wheel<T> {
         }
         self.cursor = slot;
         let index = index(slot);
-        let mut node = core::mem::replace(&mut self.heads[index], END);
-        if node != END {
+        let mut at = core::mem::replace(&mut self.slots[index], NONE);
+        if at != NONE {
             self.used[index / 64] &= !(1 << (index % 64));
             if self.used[index / 64] == 0 {
-                self.used_words[index / 64 / 64] &= !(1 << (index / 64 % 64));
+                self.used_words[index / 4096] &= !(1 << (index / 64 % 64));
             }
-            while node != END {
-                let slot = &mut self.nodes[node as usize];
-                self.current.push(slot.event);
-                let next = core::mem::replace(&mut slot.next, self.free);
-                self.free = node;
-                node = next;
+            while at != NONE {
+                let chunk = &mut self.chunks[at as usize];
+                let events = &chunk.events[..chunk.len as usize];
+                self.current.extend(events.iter().rev());
+                let older = core::mem::replace(&mut chunk.older, self.free);
+                self.free = at;
+                at = older;
             }
-            self.current
-                .sort_unstable_by_key(|e| core::cmp::Reverse((e.due, e.order)));
+            let current = self.current.make_contiguous();
+            current.reverse();
+            // Stable: equal times stay in the order of insertion.
+            current.sort_by_key(|event| event.due);
         }
-        while self
-            .overflow
-            .peek()
-            .is_some_and(|e| e.due >> SLOT_BITS <= slot + SLOTS as i64)
+        while let Some(far) = self.overflow.peek()
+            && far.event.due >> SLOT_BITS <= slot + SLOTS as i64
         {
-            let event = self.overflow.pop().expect("peeked at");
-            self.place(event);
+            // Before anything is placed in its slot directly, which is in reach only from now on: order is kept.
+            let far = self.overflow.pop().expect("peeked at");
+            self.place(far.event);
         }
     }
 
     fn place(&mut self, event: Event<T>) {
         let slot = event.due >> SLOT_BITS;
         if slot <= self.cursor {
-            let at = self
-                .current
-                .partition_point(|e| (e.due, e.order) > (event.due, event.order));
+            let at = self.current.partition_point(|e| e.due <= event.due);
             self.current.insert(at, event);
         } else if slot - self.cursor <= SLOTS as i64 {
-            let index = index(slot);
-            let next = core::mem::replace(&mut self.heads[index], self.free);
-            if self.free == END {
-                self.heads[index] =
-                    u32::try_from(self.nodes.len()).expect("fewer than 2^32 events");
-                self.nodes.push(Node { event, next });
-            } else {
-                let node = &mut self.nodes[self.free as usize];
-                self.free = node.next;
-                *node = Node { event, next };
-            }
-            self.used[index / 64] |= 1 << (index % 64);
-            self.used_words[index / 64 / 64] |= 1 << (index / 64 % 64);
+            self.append(index(slot), event);
         } else {
-            self.overflow.push(event);
+            let order = self.overflowed;
+            self.overflowed += 1;
+            self.overflow.push(Far { event, order });
         }
+    }
+
+    /// Adds an event to a slot.
+    fn append(&mut self, index: usize, event: Event<T>) {
+        let newest = self.slots[index];
+        if let Some(chunk) = self.chunks.get_mut(newest as usize)
+            && (chunk.len as usize) < CHUNK
+        {
+            chunk.events[chunk.len as usize] = event;
+            chunk.len += 1;
+            return;
+        }
+        if self.free == NONE {
+            self.free = u32::try_from(self.chunks.len()).expect("fewer than 2^32 events");
+            let events = [event; CHUNK];
+            self.chunks.push(Chunk {
+                events,
+                len: 0,
+                older: NONE,
+            });
+        }
+        let chunk = &mut self.chunks[self.free as usize];
+        chunk.events[0] = event;
+        chunk.len = 1;
+        self.slots[index] = self.free;
+        self.free = core::mem::replace(&mut chunk.older, newest);
+        self.used[index / 64] |= 1 << (index % 64);
+        self.used_words[index / 4096] |= 1 << (index / 64 % 64);
     }
 
     /// Number of the first used slot after the cursor.
@@ -225,22 +248,22 @@ impl<T: Copy> Default for Wheel<T> {
 }
 
 /// The earliest is the greatest: `BinaryHeap` gives the greatest first.
-impl<T> Ord for Event<T> {
+impl<T> Ord for Far<T> {
     fn cmp(&self, o: &Self) -> Ordering {
-        (o.due, o.order).cmp(&(self.due, self.order))
+        (o.event.due, o.order).cmp(&(self.event.due, self.order))
     }
 }
 
-impl<T> PartialOrd for Event<T> {
+impl<T> PartialOrd for Far<T> {
     fn partial_cmp(&self, o: &Self) -> Option<Ordering> {
         Some(self.cmp(o))
     }
 }
 
-impl<T> PartialEq for Event<T> {
+impl<T> PartialEq for Far<T> {
     fn eq(&self, o: &Self) -> bool {
-        (self.due, self.order) == (o.due, o.order)
+        self.cmp(o) == Ordering::Equal
     }
 }
 
-impl<T> Eq for Event<T> {}
+impl<T> Eq for Far<T> {}
