@@ -98,13 +98,22 @@ impl Format {
             return Some(Self::OmmXml);
         }
         let heads = text.lines().next()?.split(',');
-        if heads.map(|head| head.trim().trim_matches('"')).any(|head| head == "MEAN_MOTION") {
+        if heads
+            .map(|head| head.trim().trim_matches('"'))
+            .any(|head| head == "MEAN_MOTION")
+        {
             return Some(Self::OmmCsv);
         }
-        if text.lines().filter_map(|line| line.split_once('=')).any(|(keyword, _)| keyword.trim() == "MEAN_MOTION") {
+        if text
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .any(|(keyword, _)| keyword.trim() == "MEAN_MOTION")
+        {
             return Some(Self::OmmKvn);
         }
-        text.lines().any(tle::looks_like_line_1).then_some(Self::Tle)
+        text.lines()
+            .any(tle::looks_like_line_1)
+            .then_some(Self::Tle)
     }
 }
 
@@ -124,7 +133,9 @@ impl fmt::Display for Format {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ElementsError {
     /// The last digit of a TLE line does not agree with the line.
-    #[error("line {line}: checksum: expected {expected}, found `{found}`; a character of the line was changed or lost")]
+    #[error(
+        "line {line}: checksum: expected {expected}, found `{found}`; a character of the line was changed or lost"
+    )]
     Checksum {
         /// Line.
         line: usize,
@@ -206,7 +217,11 @@ impl Expected {
     }
 
     fn hint(&self) -> String {
-        if self.hint.is_empty() { String::new() } else { format!("; {}", self.hint) }
+        if self.hint.is_empty() {
+            String::new()
+        } else {
+            format!("; {}", self.hint)
+        }
     }
 }
 
@@ -215,7 +230,11 @@ const QUOTED_CHARS: usize = 72;
 
 /// A text from outside, fit for an error message.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut out: String = text.chars().take(QUOTED_CHARS).flat_map(char::escape_debug).collect();
+    let mut out: String = text
+        .chars()
+        .take(QUOTED_CHARS)
+        .flat_map(char::escape_debug)
+        .collect();
     if text.chars().nth(QUOTED_CHARS).is_some() {
         out.push('…');
     }

@@ -30,9 +30,8 @@ pub struct EarthFixed {
 
 /// How the Earth stands against the uniform clock and against its own axis (IERS Bulletins A and B).
 ///
-/// The default is zero for all. What that costs in position: UT1 − UTC stays within 0.9 s by definition, 465 m for each
-/// second at the equator's surface (36 m in January 2026, when it is 0.072 s); polar motion up to 12 m in 2026 and 20 m
-/// at most.
+/// The default is zero for all. What that costs in position: UT1 − UTC is kept within 0.9 s, 460 m at 550 km over the
+/// equator (in January 2026 it was 0.072 s, 36 m); polar motion is up to 12 m in 2026 and 20 m at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct EarthOrientation {
     /// UT1 − UTC, s.
@@ -73,7 +72,14 @@ impl Rotation {
         let (sin_gmst, cos_gmst) = gmst82_rad(t, orientation.ut1_minus_utc_s).sin_cos();
         let (sin_xp, cos_xp) = orientation.polar_x_rad.sin_cos();
         let (sin_yp, cos_yp) = orientation.polar_y_rad.sin_cos();
-        Self { sin_gmst, cos_gmst, sin_xp, cos_xp, sin_yp, cos_yp }
+        Self {
+            sin_gmst,
+            cos_gmst,
+            sin_xp,
+            cos_xp,
+            sin_yp,
+            cos_yp,
+        }
     }
 
     /// Earth-fixed position.
@@ -100,7 +106,11 @@ impl Rotation {
     fn polar(&self, v: Vec3) -> Vec3 {
         let x = self.cos_xp * v.x + self.sin_xp * v.z;
         let z = self.cos_xp * v.z - self.sin_xp * v.x;
-        Vec3::new(x, self.cos_yp * v.y - self.sin_yp * z, self.sin_yp * v.y + self.cos_yp * z)
+        Vec3::new(
+            x,
+            self.cos_yp * v.y - self.sin_yp * z,
+            self.sin_yp * v.y + self.cos_yp * z,
+        )
     }
 }
 

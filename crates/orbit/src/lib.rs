@@ -27,3 +27,8 @@ pub use sky::{Position, Sky, SkyError};
 pub use tle::parse_tle_unchecked;
 pub use visibility::{Lists, Visibility, in_view};
 pub use walker::{Phasing, ShellSize, WalkerShell};
+
+/// The examples of the README are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -47,13 +47,19 @@ pub fn visible(sky: &Sky, place: Geodetic, t: Time, min_elevation_rad: f64) -> V
     let enu = Enu::at(place);
     let rotation = sky.rotation(t);
     let states = sky.teme_all(t);
-    (0..).map(SatId)
+    (0..)
+        .map(SatId)
         .zip(states)
         .filter_map(|(satellite, teme)| {
             let state = rotation.earth_fixed(&teme?);
             let look = enu.look(state.position);
             let range_rate_m_s = range_rate_m_s(enu.origin, &state);
-            (look.elevation_rad >= min_elevation_rad).then_some(Sighting { satellite, time: t, look, range_rate_m_s })
+            (look.elevation_rad >= min_elevation_rad).then_some(Sighting {
+                satellite,
+                time: t,
+                look,
+                range_rate_m_s,
+            })
         })
         .collect()
 }
@@ -67,12 +73,23 @@ pub fn visible(sky: &Sky, place: Geodetic, t: Time, min_elevation_rad: f64) -> V
 /// 2. Where the elevation has a maximum between three looks, but none of them is high enough, search for the maximum: a pass
 ///    may be shorter than the time between two looks.
 /// 3. Each change between two looks is a rise or a set, found by bisection; the culmination is found by golden section.
-pub fn passes(sky: &Sky, place: Geodetic, from: Time, to: Time, min_elevation_rad: f64) -> Vec<Pass> {
+pub fn passes(
+    sky: &Sky,
+    place: Geodetic,
+    from: Time,
+    to: Time,
+    min_elevation_rad: f64,
+) -> Vec<Pass> {
     let enu = Enu::at(place);
     let mut passes: Vec<Pass> = (0..sky.len() as u32)
         .into_par_iter()
         .flat_map_iter(|id| {
-            let observed = Observed { sky, satellite: SatId(id), enu, min_elevation_rad };
+            let observed = Observed {
+                sky,
+                satellite: SatId(id),
+                enu,
+                min_elevation_rad,
+            };
             observed.passes(from, to)
         })
         .collect();
@@ -95,7 +112,9 @@ impl Observed<'_> {
     /// A satellite that SGP4 cannot propagate stands nowhere: it counts as below everything.
     fn elevation_rad(&self, t: Time) -> f64 {
         let position = self.sky.ecef(self.satellite, t);
-        position.map_or(-core::f64::consts::PI, |position| self.enu.look(position).elevation_rad)
+        position.map_or(-core::f64::consts::PI, |position| {
+            self.enu.look(position).elevation_rad
+        })
     }
 
     fn sighting(&self, t: Time) -> Option<Sighting> {
@@ -122,9 +141,13 @@ impl Observed<'_> {
             let (first, last) = (run.start, run.end - 1);
             let rise = (first > 0).then(|| self.change(looks[first].0, looks[first - 1].0));
             let set = (run.end < looks.len()).then(|| self.change(looks[last].0, looks[run.end].0));
-            let highest = (first..run.end).max_by(|&a, &b| looks[a].1.total_cmp(&looks[b].1)).unwrap_or(first);
+            let highest = (first..run.end)
+                .max_by(|&a, &b| looks[a].1.total_cmp(&looks[b].1))
+                .unwrap_or(first);
             let low = looks[highest.saturating_sub(1)].0.max(rise.unwrap_or(from));
-            let high = looks[(highest + 1).min(looks.len() - 1)].0.min(set.unwrap_or(to));
+            let high = looks[(highest + 1).min(looks.len() - 1)]
+                .0
+                .min(set.unwrap_or(to));
             let culmination = self.culmination(low, high);
             passes.extend(self.sighting(culmination).map(|culmination| Pass {
                 satellite: self.satellite,
@@ -141,11 +164,16 @@ impl Observed<'_> {
         let propagator = self.sky.propagator(self.satellite);
         let turn_rad_s = propagator.fastest_turn_rad_s() * TURN_SLACK + EARTH_ROTATION_RAD_S;
         // As for the caps of `Visibility`: ψ ≤ acos(q/r) − ε.
-        let (sin, cos) = self.min_elevation_rad.max(-core::f64::consts::FRAC_PI_2).sin_cos();
+        let (sin, cos) = self
+            .min_elevation_rad
+            .max(-core::f64::consts::FRAC_PI_2)
+            .sin_cos();
         let height_m = self.enu.origin.0.dot(self.enu.up);
         let aside_m = (self.enu.origin.0 - self.enu.up * height_m).norm();
         let q = height_m * cos - aside_m * sin;
-        let reach_rad = (q / propagator.apogee_m()).clamp(-1.0, 1.0).acos() - self.min_elevation_rad + REACH_SLACK_RAD;
+        let reach_rad = (q / propagator.apogee_m()).clamp(-1.0, 1.0).acos()
+            - self.min_elevation_rad
+            + REACH_SLACK_RAD;
         let shortest_s = LOOK_RAD / turn_rad_s;
         let last = to - Span::from_nanos(1);
         let mut looks = Vec::new();
@@ -154,7 +182,9 @@ impl Observed<'_> {
             let (elevation_rad, away_rad) = match self.sky.ecef(self.satellite, t) {
                 Ok(position) => (
                     self.enu.look(position).elevation_rad,
-                    (position.0.dot(self.enu.up) / position.0.norm()).clamp(-1.0, 1.0).acos(),
+                    (position.0.dot(self.enu.up) / position.0.norm())
+                        .clamp(-1.0, 1.0)
+                        .acos(),
                 ),
                 Err(_) => (-core::f64::consts::PI, 0.0),
             };
@@ -182,7 +212,11 @@ impl Observed<'_> {
                 let t = self.culmination(looks[i - 1].0, looks[i + 1].0);
                 let maximum = (t, self.elevation_rad(t));
                 if t != look.0 && self.is_high(&maximum) {
-                    let (first, second) = if t < look.0 { (maximum, look) } else { (look, maximum) };
+                    let (first, second) = if t < look.0 {
+                        (maximum, look)
+                    } else {
+                        (look, maximum)
+                    };
                     out.extend([first, second]);
                     continue;
                 }
@@ -197,7 +231,11 @@ impl Observed<'_> {
     fn change(&self, mut high: Time, mut low: Time) -> Time {
         while (high - low).nanos().abs() > RESOLUTION.nanos() {
             let middle = low + Span::from_nanos((high - low).nanos() / 2);
-            if self.elevation_rad(middle) >= self.min_elevation_rad { high = middle } else { low = middle }
+            if self.elevation_rad(middle) >= self.min_elevation_rad {
+                high = middle
+            } else {
+                low = middle
+            }
         }
         high
     }

@@ -13,7 +13,9 @@ use skyweave_base::{Ellipsoid, Span, Time, Vec3};
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum PropagationError {
     /// Mean eccentricity outside −0.001 to 1.
-    #[error("SGP4 error 1: mean eccentricity {eccentricity} is out of range, {minutes} min from the epoch of the elements")]
+    #[error(
+        "SGP4 error 1: mean eccentricity {eccentricity} is out of range, {minutes} min from the epoch of the elements"
+    )]
     Eccentricity {
         /// The eccentricity reached.
         eccentricity: f64,
@@ -21,13 +23,17 @@ pub enum PropagationError {
         minutes: f64,
     },
     /// The mean motion is not above 0.
-    #[error("SGP4 error 2: the mean motion is not above 0, {minutes} min from the epoch of the elements")]
+    #[error(
+        "SGP4 error 2: the mean motion is not above 0, {minutes} min from the epoch of the elements"
+    )]
     MeanMotion {
         /// Minutes since epoch.
         minutes: f64,
     },
     /// Eccentricity with the Moon's and the Sun's perturbations outside 0 to 1.
-    #[error("SGP4 error 3: perturbed eccentricity {eccentricity} is out of range, {minutes} min from the epoch of the elements")]
+    #[error(
+        "SGP4 error 3: perturbed eccentricity {eccentricity} is out of range, {minutes} min from the epoch of the elements"
+    )]
     PerturbedEccentricity {
         /// The eccentricity reached.
         eccentricity: f64,
@@ -35,7 +41,9 @@ pub enum PropagationError {
         minutes: f64,
     },
     /// The semi-latus rectum is below 0.
-    #[error("SGP4 error 4: the semi-latus rectum is below 0, {minutes} min from the epoch of the elements")]
+    #[error(
+        "SGP4 error 4: the semi-latus rectum is below 0, {minutes} min from the epoch of the elements"
+    )]
     SemiLatusRectum {
         /// Minutes since epoch.
         minutes: f64,
@@ -97,7 +105,10 @@ impl Propagator {
             elements.bstar,
             orbit,
         )
-        .map_err(|e| PropagationError::Eccentricity { eccentricity: e.0, minutes: 0.0 })?;
+        .map_err(|e| PropagationError::Eccentricity {
+            eccentricity: e.0,
+            minutes: 0.0,
+        })?;
         let n_rad_s = n_rad_min / 60.0;
         let e = elements.eccentricity;
         // Nothing above the ground and bound to the Earth turns faster than at escape speed on the ground: 1.75e-3 rad/s.
@@ -106,7 +117,8 @@ impl Propagator {
         Ok(Self {
             constants,
             epoch: elements.epoch.into(),
-            fastest_turn_rad_s: (n_rad_s * ((1.0 + e) / (1.0 - e).powi(3)).sqrt()).min(fastest_rad_s),
+            fastest_turn_rad_s: (n_rad_s * ((1.0 + e) / (1.0 - e).powi(3)).sqrt())
+                .min(fastest_rad_s),
             apogee_m: semi_major_m * (1.0 + e),
         })
     }
@@ -123,24 +135,40 @@ impl Propagator {
 
     /// Position and velocity at `t`.
     pub fn teme(&self, t: Time) -> Result<Teme, PropagationError> {
-        self.teme_since_epoch(Span::from_nanos(t.nanos().saturating_sub(self.epoch.nanos())))
+        self.teme_since_epoch(Span::from_nanos(
+            t.nanos().saturating_sub(self.epoch.nanos()),
+        ))
     }
 
     /// Position and velocity at a time counted from the epoch of the elements.
     pub fn teme_since_epoch(&self, since: Span) -> Result<Teme, PropagationError> {
         // Whole nanoseconds until here: one Julian date as f64 would be good to 40 µs only.
         let minutes = since.nanos() as f64 / 6e10;
-        let state = self.constants.propagate(sgp4::MinutesSinceEpoch(minutes)).map_err(|e| match e {
-            sgp4::Error::OutOfRangeEccentricity { eccentricity, t } => {
-                PropagationError::Eccentricity { eccentricity, minutes: t }
-            }
-            sgp4::Error::OutOfRangePerturbedEccentricity { eccentricity, t } => {
-                PropagationError::PerturbedEccentricity { eccentricity, minutes: t }
-            }
-            sgp4::Error::NegativeSemiLatusRectum { t } => PropagationError::SemiLatusRectum { minutes: t },
-        })?;
+        let state = self
+            .constants
+            .propagate(sgp4::MinutesSinceEpoch(minutes))
+            .map_err(|e| match e {
+                sgp4::Error::OutOfRangeEccentricity { eccentricity, t } => {
+                    PropagationError::Eccentricity {
+                        eccentricity,
+                        minutes: t,
+                    }
+                }
+                sgp4::Error::OutOfRangePerturbedEccentricity { eccentricity, t } => {
+                    PropagationError::PerturbedEccentricity {
+                        eccentricity,
+                        minutes: t,
+                    }
+                }
+                sgp4::Error::NegativeSemiLatusRectum { t } => {
+                    PropagationError::SemiLatusRectum { minutes: t }
+                }
+            })?;
         let metres = |[x, y, z]: [f64; 3]| Vec3::new(x, y, z) * 1e3;
-        let teme = Teme { position_m: metres(state.position), velocity_m_s: metres(state.velocity) };
+        let teme = Teme {
+            position_m: metres(state.position),
+            velocity_m_s: metres(state.velocity),
+        };
         let radius_m = teme.position_m.norm();
         // A mean motion at or below 0 makes the semi-major axis, and so the state, not a number.
         if !(radius_m.is_finite() && teme.velocity_m_s.norm().is_finite()) {

@@ -47,15 +47,25 @@ impl Sky {
             .iter()
             .enumerate()
             .map(|(index, e)| {
-                Propagator::new(e).map_err(|source| SkyError { index, name: e.name.clone(), source })
+                Propagator::new(e).map_err(|source| SkyError {
+                    index,
+                    name: e.name.clone(),
+                    source,
+                })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { satellites, orientation: EarthOrientation::default() })
+        Ok(Self {
+            satellites,
+            orientation: EarthOrientation::default(),
+        })
     }
 
     /// The same sky over an Earth that stands as given, instead of as [`EarthOrientation::default`].
     pub fn with_orientation(self, orientation: EarthOrientation) -> Self {
-        Self { orientation, ..self }
+        Self {
+            orientation,
+            ..self
+        }
     }
 
     /// Number of satellites.
@@ -112,7 +122,13 @@ impl Sky {
     pub fn position(&self, satellite: SatId, t: Time) -> Result<Position, PropagationError> {
         let teme = self.teme(satellite, t)?;
         let earth_fixed = self.rotation(t).earth_fixed(&teme);
-        Ok(Position { satellite, time: t, teme, earth_fixed, geodetic: earth_fixed.position.to_geodetic() })
+        Ok(Position {
+            satellite,
+            time: t,
+            teme,
+            earth_fixed,
+            geodetic: earth_fixed.position.to_geodetic(),
+        })
     }
 
     /// TEME states of all satellites, by id; `None` where SGP4 fails. Parallel on rayon's ambient pool.
@@ -129,6 +145,10 @@ impl Sky {
     fn all<T: Send>(&self, state: impl Fn(&Propagator) -> T + Sync + Send) -> Vec<T> {
         /// A task of some tens of microseconds: long against rayon's own cost, short against an epoch.
         const SATELLITES_PER_TASK: usize = 128;
-        self.satellites.par_iter().with_min_len(SATELLITES_PER_TASK).map(state).collect()
+        self.satellites
+            .par_iter()
+            .with_min_len(SATELLITES_PER_TASK)
+            .map(state)
+            .collect()
     }
 }

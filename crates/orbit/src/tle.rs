@@ -15,19 +15,28 @@ const ALPHA5_MAX: u32 = 339_999;
 /// The letters of alpha-5 for 10 to 33: I and O are left out.
 const ALPHA5: &[u8; 24] = b"ABCDEFGHJKLMNPQRSTUVWXYZ";
 
-const LINE_1: Expected =
-    Expected::with_hint("line 1 of an element set", "an element set is an optional name line, line 1 and line 2");
-const LINE_2: Expected =
-    Expected::with_hint("line 2 of the element set", "each line 1 is followed at once by its line 2");
-const COLUMNS_69: Expected =
-    Expected::with_hint("69 ASCII characters", "the columns of a TLE are fixed, so blanks may not be removed");
-const SAME_NUMBER: Expected =
-    Expected::with_hint("the catalogue number of line 1", "the two lines belong to different satellites");
+const LINE_1: Expected = Expected::with_hint(
+    "line 1 of an element set",
+    "an element set is an optional name line, line 1 and line 2",
+);
+const LINE_2: Expected = Expected::with_hint(
+    "line 2 of the element set",
+    "each line 1 is followed at once by its line 2",
+);
+const COLUMNS_69: Expected = Expected::with_hint(
+    "69 ASCII characters",
+    "the columns of a TLE are fixed, so blanks may not be removed",
+);
+const SAME_NUMBER: Expected = Expected::with_hint(
+    "the catalogue number of line 1",
+    "the two lines belong to different satellites",
+);
 const CATALOG_NUMBER: Expected = Expected::with_hint(
     "five digits, or a letter other than I and O and four digits",
     "numbers above 339999 exist only in OMM",
 );
-const EPOCH: Expected = Expected::new("a year of two digits and a day of that year with its fraction");
+const EPOCH: Expected =
+    Expected::new("a year of two digits and a day of that year with its fraction");
 const DECIMAL: Expected = Expected::new("a decimal number");
 const EXPONENTIAL: Expected = Expected::new("five digits, a sign and one digit, such as 13806-2");
 const INTEGER: Expected = Expected::new("a whole number, right-aligned");
@@ -77,7 +86,11 @@ fn parse_with(text: &str, rigour: Rigour) -> Result<Vec<Elements>, ElementsError
     if lines.peek().is_some_and(|(_, line)| is_shell_header(line)) {
         lines.next();
     }
-    let wrong = |line, expected, found: &str| ElementsError::Line { line, expected, found: quoted(found) };
+    let wrong = |line, expected, found: &str| ElementsError::Line {
+        line,
+        expected,
+        found: quoted(found),
+    };
     let mut out = Vec::new();
     while let Some((number, line)) = lines.next() {
         let (name, (number_1, line_1)) = if looks_like_line_1(line) {
@@ -108,7 +121,9 @@ fn parse_with(text: &str, rigour: Rigour) -> Result<Vec<Elements>, ElementsError
 fn is_shell_header(line: &str) -> bool {
     let is_count = |word: &str| !word.starts_with('0') && word.bytes().all(|b| b.is_ascii_digit());
     let mut words = line.split_whitespace();
-    words.next().is_some_and(is_count) && words.next().is_some_and(is_count) && words.next().is_none()
+    words.next().is_some_and(is_count)
+        && words.next().is_some_and(is_count)
+        && words.next().is_none()
 }
 
 /// A line of 69 ASCII characters or more, so that columns can be cut without a look.
@@ -126,14 +141,22 @@ impl<'a> Line<'a> {
             Rigour::Unchecked => text.len() >= LINE_LENGTH - 1,
         };
         if !length_is_right || !text.is_ascii() {
-            return Err(ElementsError::Line { line: number, expected: COLUMNS_69, found: quoted(text) });
+            return Err(ElementsError::Line {
+                line: number,
+                expected: COLUMNS_69,
+                found: quoted(text),
+            });
         }
         let line = Self { number, text };
         if rigour == Rigour::Strict {
             let expected = checksum(text.as_bytes());
             let found = char::from(text.as_bytes()[LINE_LENGTH - 1]);
             if found != char::from(b'0' + expected) {
-                return Err(ElementsError::Checksum { line: number, found, expected });
+                return Err(ElementsError::Checksum {
+                    line: number,
+                    found,
+                    expected,
+                });
             }
         }
         Ok(line)
@@ -145,17 +168,36 @@ impl<'a> Line<'a> {
     }
 
     fn error(self, field: &'static str, found: &str, expected: Expected) -> ElementsError {
-        ElementsError::Field { line: self.number, field, found: quoted(found), expected }
+        ElementsError::Field {
+            line: self.number,
+            field,
+            found: quoted(found),
+            expected,
+        }
     }
 
-    fn decimal(self, field: &'static str, columns: (usize, usize), expected: Expected) -> Result<f64, ElementsError> {
+    fn decimal(
+        self,
+        field: &'static str,
+        columns: (usize, usize),
+        expected: Expected,
+    ) -> Result<f64, ElementsError> {
         let text = self.columns(columns.0, columns.1);
         parse_decimal(text).ok_or_else(|| self.error(field, text, expected))
     }
 
     /// Degrees to radians.
-    fn angle(self, field: &'static str, columns: (usize, usize), most_deg: f64) -> Result<f64, ElementsError> {
-        let expected = if most_deg == 180.0 { INCLINATION } else { ANGLE };
+    fn angle(
+        self,
+        field: &'static str,
+        columns: (usize, usize),
+        most_deg: f64,
+    ) -> Result<f64, ElementsError> {
+        let expected = if most_deg == 180.0 {
+            INCLINATION
+        } else {
+            ANGLE
+        };
         let degrees = self.decimal(field, columns, expected)?;
         if !(0.0..=most_deg).contains(&degrees) {
             return Err(self.error(field, self.columns(columns.0, columns.1), expected));
@@ -170,11 +212,18 @@ impl<'a> Line<'a> {
             return Ok(0);
         }
         let digits = text.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| text.parse().ok()).flatten().ok_or_else(|| self.error(field, text, INTEGER))
+        digits
+            .then(|| text.parse().ok())
+            .flatten()
+            .ok_or_else(|| self.error(field, text, INTEGER))
     }
 
     /// `±.ddddd` with a power of ten: ` 13806-2` is 0.13806e-2. Blank means 0.
-    fn exponential(self, field: &'static str, columns: (usize, usize)) -> Result<f64, ElementsError> {
+    fn exponential(
+        self,
+        field: &'static str,
+        columns: (usize, usize),
+    ) -> Result<f64, ElementsError> {
         let text = self.columns(columns.0, columns.1);
         if text.is_empty() {
             return Ok(0.0);
@@ -204,9 +253,17 @@ impl<'a> Line<'a> {
             let lead = match ALPHA5.iter().position(|&letter| letter == first) {
                 Some(i) if rest.len() == 4 => 10 + i as u32,
                 Some(_) => return None,
-                None => return text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?,
+                None => {
+                    return text
+                        .bytes()
+                        .all(|b| b.is_ascii_digit())
+                        .then(|| text.parse().ok())?;
+                }
             };
-            let rest = text[1..].bytes().all(|b| b.is_ascii_digit()).then(|| text[1..].parse::<u32>().ok())??;
+            let rest = text[1..]
+                .bytes()
+                .all(|b| b.is_ascii_digit())
+                .then(|| text[1..].parse::<u32>().ok())??;
             Some(lead * 10_000 + rest)
         };
         parse().ok_or_else(|| self.error("NORAD_CAT_ID", text, CATALOG_NUMBER))
@@ -215,19 +272,28 @@ impl<'a> Line<'a> {
     fn epoch(self) -> Result<Utc, ElementsError> {
         let text = self.columns(19, 32);
         let parse = || {
-            let number = |s: &str| s.bytes().all(|b| b.is_ascii_digit()).then(|| s.parse::<i64>().ok())?;
+            let number = |s: &str| {
+                s.bytes()
+                    .all(|b| b.is_ascii_digit())
+                    .then(|| s.parse::<i64>().ok())?
+            };
             let year = number(text.get(..2)?)?;
             // 57 is the year of Sputnik 1 and the turn of the century here.
             let year = year + if year < 57 { 2000 } else { 1900 };
             let (day, fraction) = text[2..].split_once('.').unwrap_or((&text[2..], ""));
             let day = number(day.trim_start())?;
             let leap = year % 4 == 0;
-            if !(1..=365 + i64::from(leap)).contains(&day) || fraction.len() > 8 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+            if !(1..=365 + i64::from(leap)).contains(&day)
+                || fraction.len() > 8
+                || !fraction.bytes().all(|b| b.is_ascii_digit())
+            {
                 return None;
             }
             let fraction: i64 = format!("{fraction:0<8}").parse().ok()?;
             let new_year = Utc::from_date(year as i32, 1, 1, 0)?;
-            Some(Utc::from_unix_nanos(new_year.unix_nanos() + (day - 1) * DAY_NANOS + fraction * EPOCH_STEP_NANOS))
+            Some(Utc::from_unix_nanos(
+                new_year.unix_nanos() + (day - 1) * DAY_NANOS + fraction * EPOCH_STEP_NANOS,
+            ))
         };
         parse().ok_or_else(|| self.error("EPOCH", text, EPOCH))
     }
@@ -236,10 +302,18 @@ impl<'a> Line<'a> {
 /// Only digits, one point and a leading sign: Rust's parser would also take `inf`, `1e5` and `nan`.
 fn parse_decimal(text: &str) -> Option<f64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    digits.bytes().all(|b| b.is_ascii_digit() || b == b'.').then(|| text.parse().ok())?
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_digit() || b == b'.')
+        .then(|| text.parse().ok())?
 }
 
-fn elements(name: &str, line_1: Line, line_2: Line, rigour: Rigour) -> Result<Elements, ElementsError> {
+fn elements(
+    name: &str,
+    line_1: Line,
+    line_2: Line,
+    rigour: Rigour,
+) -> Result<Elements, ElementsError> {
     let catalog_number = line_1.catalog_number()?;
     if rigour == Rigour::Strict && line_2.catalog_number()? != catalog_number {
         return Err(line_2.error("NORAD_CAT_ID", line_2.columns(3, 7), SAME_NUMBER));
@@ -256,7 +330,11 @@ fn elements(name: &str, line_1: Line, line_2: Line, rigour: Rigour) -> Result<El
         name: name.to_owned(),
         catalog_number,
         international_designator: long_designator(line_1.columns(10, 17)),
-        classification: line_1.text[7..].chars().next().filter(char::is_ascii_alphabetic).unwrap_or('U'),
+        classification: line_1.text[7..]
+            .chars()
+            .next()
+            .filter(char::is_ascii_alphabetic)
+            .unwrap_or('U'),
         epoch: line_1.epoch()?,
         mean_motion_rev_day,
         mean_motion_dot: line_1.decimal("MEAN_MOTION_DOT", (34, 43), DECIMAL)?,
@@ -285,9 +363,18 @@ fn checksum(line: &[u8]) -> u8 {
 
 /// `98067A` to `1998-067A`; anything else stays as it is.
 fn long_designator(short: &str) -> String {
-    let digits = |s: Option<&str>| s.filter(|s| s.bytes().all(|b| b.is_ascii_digit())).map(str::to_owned);
-    match (digits(short.get(..2)), digits(short.get(2..5)), short.get(5..)) {
-        (Some(year), Some(launch), Some(piece)) if !piece.is_empty() && piece.bytes().all(|b| b.is_ascii_uppercase()) => {
+    let digits = |s: Option<&str>| {
+        s.filter(|s| s.bytes().all(|b| b.is_ascii_digit()))
+            .map(str::to_owned)
+    };
+    match (
+        digits(short.get(..2)),
+        digits(short.get(2..5)),
+        short.get(5..),
+    ) {
+        (Some(year), Some(launch), Some(piece))
+            if !piece.is_empty() && piece.bytes().all(|b| b.is_ascii_uppercase()) =>
+        {
             let century = if year.as_str() < "57" { 20 } else { 19 };
             format!("{century}{year}-{launch}{piece}")
         }
@@ -305,7 +392,10 @@ fn short_designator(long: &str) -> String {
     if fits && long_designator(&short) == long {
         short
     } else {
-        long.chars().filter(char::is_ascii_graphic).take(8).collect()
+        long.chars()
+            .filter(char::is_ascii_graphic)
+            .take(8)
+            .collect()
     }
 }
 
@@ -333,35 +423,76 @@ pub(crate) fn write(elements: &[Elements]) -> Result<String, ElementsError> {
 }
 
 fn lines(e: &Elements) -> Result<[String; 2], ElementsError> {
-    let refuse = |field, value: String, limit| ElementsError::NotWritable { name: e.name.clone(), field, value, limit };
+    let refuse = |field, value: String, limit| ElementsError::NotWritable {
+        name: e.name.clone(),
+        field,
+        value,
+        limit,
+    };
     let number = match e.catalog_number {
         n @ 0..=99_999 => format!("{n:05}"),
         n @ 100_000..=ALPHA5_MAX => {
-            format!("{}{:04}", char::from(ALPHA5[(n / 10_000 - 10) as usize]), n % 10_000)
+            format!(
+                "{}{:04}",
+                char::from(ALPHA5[(n / 10_000 - 10) as usize]),
+                n % 10_000
+            )
         }
-        n => return Err(refuse("NORAD_CAT_ID", n.to_string(), "a TLE holds numbers up to 339999; write an OMM")),
+        n => {
+            return Err(refuse(
+                "NORAD_CAT_ID",
+                n.to_string(),
+                "a TLE holds numbers up to 339999; write an OMM",
+            ));
+        }
     };
     if e.ephemeris_type > 9 {
-        return Err(refuse("EPHEMERIS_TYPE", e.ephemeris_type.to_string(), "one digit"));
+        return Err(refuse(
+            "EPHEMERIS_TYPE",
+            e.ephemeris_type.to_string(),
+            "one digit",
+        ));
     }
     if e.element_set_number > 9_999 {
-        return Err(refuse("ELEMENT_SET_NO", e.element_set_number.to_string(), "up to 9999"));
+        return Err(refuse(
+            "ELEMENT_SET_NO",
+            e.element_set_number.to_string(),
+            "up to 9999",
+        ));
     }
     if !(0.0..1.0).contains(&e.eccentricity) || decimal(e.eccentricity, 7) >= 1.0 {
-        return Err(refuse("ECCENTRICITY", e.eccentricity.to_string(), "from 0 to 0.9999999"));
+        return Err(refuse(
+            "ECCENTRICITY",
+            e.eccentricity.to_string(),
+            "from 0 to 0.9999999",
+        ));
     }
     let mean_motion = decimal(e.mean_motion_rev_day, 8);
     if !(mean_motion > 0.0 && mean_motion < 100.0) {
-        return Err(refuse("MEAN_MOTION", e.mean_motion_rev_day.to_string(), "above 0 and below 100 rev/day"));
+        return Err(refuse(
+            "MEAN_MOTION",
+            e.mean_motion_rev_day.to_string(),
+            "above 0 and below 100 rev/day",
+        ));
     }
     let dot = decimal(e.mean_motion_dot, 8);
     if dot.is_nan() || dot.abs() >= 1.0 {
-        return Err(refuse("MEAN_MOTION_DOT", e.mean_motion_dot.to_string(), "below 1 rev/day²"));
+        return Err(refuse(
+            "MEAN_MOTION_DOT",
+            e.mean_motion_dot.to_string(),
+            "below 1 rev/day²",
+        ));
     }
     let sign = if dot < 0.0 { '-' } else { ' ' };
     let dot = format!("{sign}{}", &format!("{:.8}", dot.abs())[1..]);
     let exponential = |field, value: f64| {
-        exponential(value).ok_or_else(|| refuse(field, value.to_string(), "0, or from 1e-10 to below 1e9 in size"))
+        exponential(value).ok_or_else(|| {
+            refuse(
+                field,
+                value.to_string(),
+                "0, or from 1e-10 to below 1e9 in size",
+            )
+        })
     };
     let epoch = round_epoch(e.epoch);
     let (year, ..) = epoch.date();
@@ -369,15 +500,26 @@ fn lines(e: &Elements) -> Result<[String; 2], ElementsError> {
         return Err(refuse("EPOCH", e.epoch.to_string(), "from 1957 to 2056"));
     }
     // from_date cannot fail: the year is one that `epoch` has.
-    let of_year = epoch.unix_nanos() - Utc::from_date(year as i32, 1, 1, 0).map_or(0, Utc::unix_nanos);
+    let of_year =
+        epoch.unix_nanos() - Utc::from_date(year as i32, 1, 1, 0).map_or(0, Utc::unix_nanos);
     let angle = |field, angle_rad: f64, most_deg: f64| {
         let degrees = round_degrees(angle_rad, most_deg);
         let fits = (0.0..=most_deg).contains(&degrees);
-        fits.then(|| format!("{degrees:8.4}")).ok_or_else(|| refuse(field, angle_rad.to_string(), "angles are finite, an inclination is from 0 to π"))
+        fits.then(|| format!("{degrees:8.4}")).ok_or_else(|| {
+            refuse(
+                field,
+                angle_rad.to_string(),
+                "angles are finite, an inclination is from 0 to π",
+            )
+        })
     };
     let line_1 = format!(
         "1 {number}{} {:<8} {:02}{:03}.{:08} {dot} {} {} {} {:>4}",
-        if e.classification.is_ascii_alphabetic() { e.classification } else { 'U' },
+        if e.classification.is_ascii_alphabetic() {
+            e.classification
+        } else {
+            'U'
+        },
         short_designator(&e.international_designator),
         year % 100,
         of_year / DAY_NANOS + 1,
@@ -408,7 +550,11 @@ fn exponential(value: f64) -> Option<String> {
     let sign = if value < 0.0 { '-' } else { ' ' };
     let scientific = format!("{:.4e}", value.abs());
     let (mantissa, exponent) = scientific.split_once('e')?;
-    let exponent = if value == 0.0 { 0 } else { exponent.parse::<i32>().ok()? + 1 };
+    let exponent = if value == 0.0 {
+        0
+    } else {
+        exponent.parse::<i32>().ok()? + 1
+    };
     let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
     let exponent_sign = if exponent < 0 { '-' } else { '+' };
     // Zero is 00000+0; what is smaller than the smallest number is not quietly made zero.
@@ -423,11 +569,18 @@ fn decimal(value: f64, places: usize) -> f64 {
 fn round_degrees(angle_rad: f64, most_deg: f64) -> f64 {
     let degrees = decimal(angle_rad.to_degrees(), 4);
     // -0.0 would be written with its sign.
-    if (0.0..=most_deg).contains(&degrees) || most_deg < 360.0 { degrees + 0.0 } else { decimal(degrees.rem_euclid(360.0), 4) }
+    if (0.0..=most_deg).contains(&degrees) || most_deg < 360.0 {
+        degrees + 0.0
+    } else {
+        decimal(degrees.rem_euclid(360.0), 4)
+    }
 }
 
 fn round_epoch(epoch: Utc) -> Utc {
-    let steps = epoch.unix_nanos().saturating_add(EPOCH_STEP_NANOS / 2).div_euclid(EPOCH_STEP_NANOS);
+    let steps = epoch
+        .unix_nanos()
+        .saturating_add(EPOCH_STEP_NANOS / 2)
+        .div_euclid(EPOCH_STEP_NANOS);
     Utc::from_unix_nanos(steps.saturating_mul(EPOCH_STEP_NANOS))
 }
 

@@ -103,18 +103,32 @@ impl Visibility {
         let mut sorted: Vec<Point> = points
             .iter()
             .enumerate()
-            .map(|(i, place)| Point { index: i as u32, position: place.to_ecef().0, up: place.up() })
+            .map(|(i, place)| Point {
+                index: i as u32,
+                position: place.to_ecef().0,
+                up: place.up(),
+            })
             .collect();
         let mut groups = Vec::new();
-        split(&mut sorted, POINTS_PER_BLOCK * BLOCKS_PER_GROUP, &mut |points| {
-            let cap = Cap::around(points);
-            let mut blocks = Vec::new();
-            split(points, POINTS_PER_BLOCK, &mut |points| {
-                blocks.push(Block { cap: Cap::around(points), points: points.to_vec() });
-            });
-            groups.push(Group { cap, blocks });
-        });
-        Self { groups, points: points.len() }
+        split(
+            &mut sorted,
+            POINTS_PER_BLOCK * BLOCKS_PER_GROUP,
+            &mut |points| {
+                let cap = Cap::around(points);
+                let mut blocks = Vec::new();
+                split(points, POINTS_PER_BLOCK, &mut |points| {
+                    blocks.push(Block {
+                        cap: Cap::around(points),
+                        points: points.to_vec(),
+                    });
+                });
+                groups.push(Group { cap, blocks });
+            },
+        );
+        Self {
+            groups,
+            points: points.len(),
+        }
     }
 
     /// Number of points.
@@ -139,7 +153,11 @@ impl Visibility {
     /// # Panics
     /// If the lists differ in length.
     pub fn lists_at_both(&self, start: &[Ecef], end: &[Ecef], min_elevation_rad: f64) -> Lists {
-        assert_eq!(start.len(), end.len(), "the same satellites at both instants");
+        assert_eq!(
+            start.len(),
+            end.len(),
+            "the same satellites at both instants"
+        );
         self.lists_at([start, end], min_elevation_rad)
     }
 
@@ -147,13 +165,28 @@ impl Visibility {
     fn lists_at<const N: usize>(&self, instants: [&[Ecef]; N], min_elevation_rad: f64) -> Lists {
         let mask = Mask::new(min_elevation_rad);
         let everything: Vec<Candidate<N>> = (0..instants[0].len())
-            .map(|i| Candidate { index: i as u32, positions: instants.map(|satellites| satellites[i].0) })
+            .map(|i| Candidate {
+                index: i as u32,
+                positions: instants.map(|satellites| satellites[i].0),
+            })
             .collect();
-        let groups: Vec<_> = self.groups.par_iter().map(|group| group.lists(&everything, mask)).collect();
-        let mut lists = Lists { spans: vec![(0, 0, 0); self.points], chunks: Vec::with_capacity(groups.len()) };
+        let groups: Vec<_> = self
+            .groups
+            .par_iter()
+            .map(|group| group.lists(&everything, mask))
+            .collect();
+        let mut lists = Lists {
+            spans: vec![(0, 0, 0); self.points],
+            chunks: Vec::with_capacity(groups.len()),
+        };
         for (chunk, (group, (ends, indexes))) in self.groups.iter().zip(groups).enumerate() {
             let mut start = 0;
-            for (point, end) in group.blocks.iter().flat_map(|block| &block.points).zip(ends) {
+            for (point, end) in group
+                .blocks
+                .iter()
+                .flat_map(|block| &block.points)
+                .zip(ends)
+            {
                 lists.spans[point.index as usize] = (chunk as u32, start, end);
                 start = end;
             }
@@ -165,25 +198,29 @@ impl Visibility {
 
 impl Group {
     /// For each point where its list ends, and the lists one after the other.
-    fn lists<const N: usize>(&self, satellites: &[Candidate<N>], mask: Mask) -> (Vec<u32>, Vec<u32>) {
+    fn lists<const N: usize>(
+        &self,
+        satellites: &[Candidate<N>],
+        mask: Mask,
+    ) -> (Vec<u32>, Vec<u32>) {
         let mut ends = Vec::with_capacity(self.blocks.len() * POINTS_PER_BLOCK);
         let mut indexes = Vec::new();
-        let (mut near, mut close) = (Vec::new(), Vec::new());
+        let (mut near, mut close, mut list) = (Vec::new(), Vec::new(), Vec::new());
         self.cap.select(satellites, mask, &mut near);
         for block in &self.blocks {
             block.cap.select(&near, mask, &mut close);
+            list.resize(close.len().max(list.len()), 0);
             for point in &block.points {
-                let start = indexes.len();
-                indexes.resize(start + close.len(), 0);
-                let list = &mut indexes[start..];
                 let mut found = 0;
                 // Each index is written and then kept or overwritten: a branch here would be mispredicted at every edge.
                 for satellite in &close {
                     list[found] = satellite.index;
-                    let seen = satellite.positions.map(|s| is_above(point.position, point.up, s, mask.sin2));
+                    let seen = satellite
+                        .positions
+                        .map(|s| is_above(point.position, point.up, s, mask.sin2));
                     found += usize::from(seen.into_iter().fold(true, |all, one| all & one));
                 }
-                indexes.truncate(start + found);
+                indexes.extend_from_slice(&list[..found]);
                 ends.push(indexes.len() as u32);
             }
         }
@@ -208,7 +245,10 @@ struct Mask {
 
 impl Mask {
     fn new(min_elevation_rad: f64) -> Self {
-        Self { elevation_rad: min_elevation_rad.max(0.0), sin2: sin_squared(min_elevation_rad) }
+        Self {
+            elevation_rad: min_elevation_rad.max(0.0),
+            sin2: sin_squared(min_elevation_rad),
+        }
     }
 }
 
@@ -234,20 +274,40 @@ const SLACK_M: f64 = 1.0;
 
 impl Cap {
     fn around(points: &[Point]) -> Self {
-        let sum = points.iter().fold(Vec3::default(), |sum, point| sum + point.up);
+        let sum = points
+            .iter()
+            .fold(Vec3::default(), |sum, point| sum + point.up);
         // Points all round the globe may have no centre; any direction will do.
-        let centre = if sum.norm() > 1e-6 { sum.unit() } else { Vec3::new(0.0, 0.0, 1.0) };
-        let least = |f: fn(&Point, Vec3) -> f64| points.iter().map(|p| f(p, centre)).fold(f64::INFINITY, f64::min);
+        let centre = if sum.norm() > 1e-6 {
+            sum.unit()
+        } else {
+            Vec3::new(0.0, 0.0, 1.0)
+        };
+        let least = |f: fn(&Point, Vec3) -> f64| {
+            points
+                .iter()
+                .map(|p| f(p, centre))
+                .fold(f64::INFINITY, f64::min)
+        };
         Self {
             centre,
-            radius_rad: least(|point, centre| point.up.dot(centre)).clamp(-1.0, 1.0).acos(),
+            radius_rad: least(|point, centre| point.up.dot(centre))
+                .clamp(-1.0, 1.0)
+                .acos(),
             least_height_m: least(|point, _| point.position.dot(point.up)),
-            most_aside_m: -least(|point, _| -(point.position - point.up * point.position.dot(point.up)).norm()),
+            most_aside_m: -least(|point, _| {
+                -(point.position - point.up * point.position.dot(point.up)).norm()
+            }),
         }
     }
 
     /// Keeps the satellites that a point of the cap may see.
-    fn select<const N: usize>(&self, satellites: &[Candidate<N>], mask: Mask, kept: &mut Vec<Candidate<N>>) {
+    fn select<const N: usize>(
+        &self,
+        satellites: &[Candidate<N>],
+        mask: Mask,
+        kept: &mut Vec<Candidate<N>>,
+    ) {
         kept.clear();
         let (sin, cos) = mask.elevation_rad.sin_cos();
         let q = self.least_height_m * cos - self.most_aside_m * sin;
@@ -278,14 +338,22 @@ fn split(points: &mut [Point], most: usize, part: &mut dyn FnMut(&mut [Point])) 
         let (low, high) = points
             .iter()
             .map(axis)
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+                (low.min(x), high.max(x))
+            });
         high - low
     };
     // max_by with total_cmp never fails: there are three axes.
-    let axis = axes.iter().max_by(|a, b| width(a).total_cmp(&width(b))).copied().unwrap_or(axes[0]);
+    let axis = axes
+        .iter()
+        .max_by(|a, b| width(a).total_cmp(&width(b)))
+        .copied()
+        .unwrap_or(axes[0]);
     // All parts but the last are full.
     let middle = (points.len() / 2).div_ceil(most) * most;
-    points.select_nth_unstable_by(middle, |a, b| axis(a).total_cmp(&axis(b)).then(a.index.cmp(&b.index)));
+    points.select_nth_unstable_by(middle, |a, b| {
+        axis(a).total_cmp(&axis(b)).then(a.index.cmp(&b.index))
+    });
     let (low, high) = points.split_at_mut(middle);
     split(low, most, part);
     split(high, most, part);

@@ -60,7 +60,10 @@ impl WalkerShell {
             ShellSize::MeanMotionRevDay(n) => n,
         };
         let one = |index: u32| {
-            let (plane, k) = (index / self.satellites_per_plane, index % self.satellites_per_plane);
+            let (plane, k) = (
+                index / self.satellites_per_plane,
+                index % self.satellites_per_plane,
+            );
             let ahead_turns = match self.phasing {
                 Phasing::Walker(f) => f64::from(plane) * f64::from(f) / total,
                 Phasing::OddPlanesHalfStep => f64::from(plane % 2) * 0.5 / in_plane,
@@ -85,6 +88,8 @@ impl WalkerShell {
                 revolution_number: 0,
             }
         };
-        (0..self.planes.saturating_mul(self.satellites_per_plane)).map(one).collect()
+        (0..self.planes.saturating_mul(self.satellites_per_plane))
+            .map(one)
+            .collect()
     }
 }

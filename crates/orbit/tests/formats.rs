@@ -8,7 +8,13 @@ use proptest::prelude::*;
 use skyweave_base::Utc;
 use skyweave_orbit::{Elements, ElementsError, Format, parse, parse_tle_unchecked, write};
 
-const FORMATS: [Format; 5] = [Format::Tle, Format::OmmJson, Format::OmmCsv, Format::OmmXml, Format::OmmKvn];
+const FORMATS: [Format; 5] = [
+    Format::Tle,
+    Format::OmmJson,
+    Format::OmmCsv,
+    Format::OmmXml,
+    Format::OmmKvn,
+];
 
 const ISS: &str = "ISS (ZARYA)\n\
     1 25544U 98067A   20194.88612269 -.00002218  00000-0 -31515-4 0  9992\n\
@@ -57,19 +63,37 @@ fn sample(format: Format) -> &'static str {
 #[test]
 fn published_shapes_say_the_same() {
     let from_tle = parse(ISS, Format::Tle).unwrap();
-    let expected = Elements { catalog_number: 725_544, ..from_tle[0].clone() };
+    let expected = Elements {
+        catalog_number: 725_544,
+        ..from_tle[0].clone()
+    };
     for format in FORMATS {
         assert_eq!(Format::detect(sample(format)), Some(format));
-        assert_eq!(Format::detect(&format!("\u{feff}{}", sample(format))), Some(format));
+        assert_eq!(
+            Format::detect(&format!("\u{feff}{}", sample(format))),
+            Some(format)
+        );
     }
     for format in &FORMATS[1..] {
-        assert_eq!(parse(sample(*format), *format).unwrap(), [expected.clone()], "{format}");
+        let parsed = parse(sample(*format), *format).unwrap();
+        assert_eq!(parsed, std::slice::from_ref(&expected), "{format}");
     }
     // Space-Track quotes its numbers.
-    let quoted = JSON.replace("725544", "\"725544\"").replace("15.49507896", "\"15.49507896\"").replace(":0,", ":null,");
+    let quoted = JSON
+        .replace("725544", "\"725544\"")
+        .replace("15.49507896", "\"15.49507896\"")
+        .replace(":0,", ":null,");
     assert_eq!(parse(&quoted, Format::OmmJson).unwrap()[0], expected);
-    assert_eq!(parse(JSON.trim_matches(['[', ']']), Format::OmmJson).unwrap()[0], expected);
-    assert_eq!(parse(&format!("{KVN}\n{KVN}"), Format::OmmKvn).unwrap().len(), 2);
+    assert_eq!(
+        parse(JSON.trim_matches(['[', ']']), Format::OmmJson).unwrap()[0],
+        expected
+    );
+    assert_eq!(
+        parse(&format!("{KVN}\n{KVN}"), Format::OmmKvn)
+            .unwrap()
+            .len(),
+        2
+    );
     assert_eq!(Format::detect("hello"), None);
 }
 
@@ -78,44 +102,103 @@ fn tle_dressings() {
     let bare = ISS.split_once('\n').unwrap().1;
     let one = parse(bare, Format::Tle).unwrap();
     assert_eq!(one[0].name, "");
-    let dressed = format!("34 22\r\n# comment\r\n\r\n0 {}", ISS.replace('\n', "  \r\n"));
+    let dressed = format!(
+        "34 22\r\n# comment\r\n\r\n0 {}",
+        ISS.replace('\n', "  \r\n")
+    );
     let two = parse(&dressed, Format::Tle).unwrap();
     assert_eq!((two[0].name.as_str(), two.len()), ("ISS (ZARYA)", 1));
-    assert_eq!(Elements { name: String::new(), ..two[0].clone() }, one[0]);
+    assert_eq!(
+        Elements {
+            name: String::new(),
+            ..two[0].clone()
+        },
+        one[0]
+    );
     // Names may look like anything.
     for name in ["1 HOPEFUL", "2 FAST", "0", "34 22", "# 5", "0 ZERO"] {
-        let named = [Elements { name: name.to_owned(), ..one[0].clone() }];
-        assert_eq!(parse(&write(&named, Format::Tle).unwrap(), Format::Tle).unwrap(), named);
+        let named = [Elements {
+            name: name.to_owned(),
+            ..one[0].clone()
+        }];
+        assert_eq!(
+            parse(&write(&named, Format::Tle).unwrap(), Format::Tle).unwrap(),
+            named
+        );
     }
     assert_eq!(parse("", Format::Tle).unwrap(), []);
 }
 
 #[test]
 fn alpha_5() {
-    for (text, number) in [("A0000", 100_000), ("E8493", 148_493), ("J2931", 182_931), ("P4018", 234_018), ("Z9999", 339_999)] {
+    for (text, number) in [
+        ("A0000", 100_000),
+        ("E8493", 148_493),
+        ("J2931", 182_931),
+        ("P4018", 234_018),
+        ("Z9999", 339_999),
+    ] {
         let elements = parse_tle_unchecked(&ISS.replace("25544", text)).unwrap();
         assert_eq!(elements[0].catalog_number, number);
-        assert!(write(&elements, Format::Tle).unwrap().contains(&format!("\n1 {text}U ")));
+        assert!(
+            write(&elements, Format::Tle)
+                .unwrap()
+                .contains(&format!("\n1 {text}U "))
+        );
     }
     for text in ["I0000", "O0000", "a0000", "AA000", "1A000"] {
         let error = parse_tle_unchecked(&ISS.replace("25544", text)).unwrap_err();
-        assert!(matches!(error, ElementsError::Field { line: 2, field: "NORAD_CAT_ID", .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                ElementsError::Field {
+                    line: 2,
+                    field: "NORAD_CAT_ID",
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
-    let too_large = [Elements { catalog_number: 340_000, ..parse(ISS, Format::Tle).unwrap().remove(0) }];
-    assert!(matches!(write(&too_large, Format::Tle), Err(ElementsError::NotWritable { field: "NORAD_CAT_ID", .. })));
+    let too_large = [Elements {
+        catalog_number: 340_000,
+        ..parse(ISS, Format::Tle).unwrap().remove(0)
+    }];
+    assert!(matches!(
+        write(&too_large, Format::Tle),
+        Err(ElementsError::NotWritable {
+            field: "NORAD_CAT_ID",
+            ..
+        })
+    ));
 }
 
 #[test]
 fn years_turn_in_1957() {
-    let year = |yy: &str| parse_tle_unchecked(&ISS.replace("  20194.", &format!("  {yy}194."))).unwrap()[0].epoch.date().0;
-    assert_eq!((year("57"), year("99"), year("00"), year("56")), (1957, 1999, 2000, 2056));
+    let year = |yy: &str| {
+        parse_tle_unchecked(&ISS.replace("  20194.", &format!("  {yy}194."))).unwrap()[0]
+            .epoch
+            .date()
+            .0
+    };
+    assert_eq!(
+        (year("57"), year("99"), year("00"), year("56")),
+        (1957, 1999, 2000, 2056)
+    );
 }
 
 /// What a person reads: line, field, expected, found and advice.
 #[test]
 fn errors_of_tle() {
-    let message = |from: &str, to: &str| parse(&ISS.replace(from, to), Format::Tle).unwrap_err().to_string();
-    assert_eq!(message("51.6461", "51.6471"), "line 3: checksum: expected 9, found `8`; a character of the line was changed or lost");
+    let message = |from: &str, to: &str| {
+        parse(&ISS.replace(from, to), Format::Tle)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        message("51.6461", "51.6471"),
+        "line 3: checksum: expected 9, found `8`; a character of the line was changed or lost"
+    );
     assert_eq!(
         message("  9992", " 9992"),
         "line 2: expected 69 ASCII characters, found `1 25544U 98067A   20194.88612269 -.00002218  00000-0 -31515-4 0 9992`; \
@@ -126,7 +209,10 @@ fn errors_of_tle() {
         "line 3: expected line 2 of the element set, found `STARLINK`; each line 1 is followed at once by its line 2"
     );
     assert_eq!(
-        message("2 25544  51.6461 221.2784 0001413  89.1723 280.4612 15.49507896236008\n", ""),
+        message(
+            "2 25544  51.6461 221.2784 0001413  89.1723 280.4612 15.49507896236008\n",
+            ""
+        ),
         "line 3: expected line 2 of the element set, found `the end of the text`; each line 1 is followed at once by its line 2"
     );
     let fields = [
@@ -150,11 +236,24 @@ fn errors_of_tle() {
             other => panic!("{to}: {other:?}"),
         }
     }
-    let other = ISS.replace("2 25544", "2 25545").replace("236008", "236009");
-    assert!(parse(&other, Format::Tle).unwrap_err().to_string().contains("the two lines belong to different satellites"));
+    let other = ISS
+        .replace("2 25544", "2 25545")
+        .replace("236008", "236009");
+    assert!(
+        parse(&other, Format::Tle)
+            .unwrap_err()
+            .to_string()
+            .contains("the two lines belong to different satellites")
+    );
     assert!(parse_tle_unchecked(&other).is_ok());
-    assert!(matches!(parse("hello\n", Format::Tle), Err(ElementsError::Line { line: 1, .. })));
-    assert!(matches!(parse(&ISS.replace("98067A", "98067é"), Format::Tle), Err(ElementsError::Line { line: 2, .. })));
+    assert!(matches!(
+        parse("hello\n", Format::Tle),
+        Err(ElementsError::Line { line: 1, .. })
+    ));
+    assert!(matches!(
+        parse(&ISS.replace("98067A", "98067é"), Format::Tle),
+        Err(ElementsError::Line { line: 2, .. })
+    ));
 }
 
 #[test]
@@ -163,27 +262,47 @@ fn errors_of_omm_name_line_and_field() {
         let text = sample(format).replace(from, to);
         assert_ne!(text, sample(format));
         match parse(&text, format) {
-            Err(ElementsError::Field { line, field, .. } | ElementsError::Missing { line, field }) => (line, field),
+            Err(
+                ElementsError::Field { line, field, .. } | ElementsError::Missing { line, field },
+            ) => (line, field),
             other => panic!("{format}: {other:?}"),
         }
     };
-    assert_eq!(at(Format::OmmJson, "51.6461", "\"fifty\""), (2, "INCLINATION"));
+    assert_eq!(
+        at(Format::OmmJson, "51.6461", "\"fifty\""),
+        (2, "INCLINATION")
+    );
     assert_eq!(at(Format::OmmJson, "725544", "-5"), (3, "NORAD_CAT_ID"));
-    assert_eq!(at(Format::OmmJson, "\"BSTAR\":-3.1515e-5,", ""), (1, "BSTAR"));
+    assert_eq!(
+        at(Format::OmmJson, "\"BSTAR\":-3.1515e-5,", ""),
+        (1, "BSTAR")
+    );
     assert_eq!(at(Format::OmmCsv, "221.2784", "1e9"), (2, "RA_OF_ASC_NODE"));
     assert_eq!(at(Format::OmmXml, ".0001413", "1.0"), (7, "ECCENTRICITY"));
     assert_eq!(at(Format::OmmXml, ">TEME<", ">GCRF<"), (5, "REF_FRAME"));
-    assert_eq!(at(Format::OmmKvn, "= SGP4", "= SGP4-XP"), (10, "MEAN_ELEMENT_THEORY"));
+    assert_eq!(
+        at(Format::OmmKvn, "= SGP4", "= SGP4-XP"),
+        (10, "MEAN_ELEMENT_THEORY")
+    );
     assert_eq!(at(Format::OmmKvn, "2020-194T", "2020-367T"), (12, "EPOCH"));
-    assert_eq!(at(Format::OmmKvn, "15.49507896", "inf"), (13, "MEAN_MOTION"));
+    assert_eq!(
+        at(Format::OmmKvn, "15.49507896", "inf"),
+        (13, "MEAN_MOTION")
+    );
     let syntax = |format: Format, text: &str, line: usize| match parse(text, format) {
-        Err(ElementsError::Syntax { line: found, .. } | ElementsError::Line { line: found, .. }) => assert_eq!(found, line),
+        Err(
+            ElementsError::Syntax { line: found, .. } | ElementsError::Line { line: found, .. },
+        ) => assert_eq!(found, line),
         other => panic!("{format}: {other:?}"),
     };
     syntax(Format::OmmJson, &JSON.replace("}]", ""), 4);
     syntax(Format::OmmJson, &JSON.replace("\"BSTAR\":", "\"BSTAR\""), 4);
     syntax(Format::OmmCsv, &format!("{CSV}1,2,3\r\n"), 3);
-    syntax(Format::OmmXml, &XML.replace("</INCLINATION>", "</ECCENTRICITY>"), 7);
+    syntax(
+        Format::OmmXml,
+        &XML.replace("</INCLINATION>", "</ECCENTRICITY>"),
+        7,
+    );
     syntax(Format::OmmXml, XML.split_once("</omm>").unwrap().0, 12);
     syntax(Format::OmmXml, &XML.replace("(ZARYA)", "&zarya;"), 4);
     syntax(Format::OmmKvn, &KVN.replace("BSTAR =", "BSTAR"), 24);
@@ -192,18 +311,38 @@ fn errors_of_omm_name_line_and_field() {
 #[test]
 fn xml_entities_are_resolved() {
     let named = XML.replace("ISS (ZARYA)", "A &amp; B &#x26; <![CDATA[<C>]]>");
-    assert_eq!(parse(&named, Format::OmmXml).unwrap()[0].name, "A & B & <C>");
+    assert_eq!(
+        parse(&named, Format::OmmXml).unwrap()[0].name,
+        "A & B & <C>"
+    );
 }
 
 /// Elements with more digits than a TLE has.
 fn elements() -> impl Strategy<Value = Elements> {
     // 1957 to 2056.
-    let epoch = (-409_968_000_000_000_000_i64..2_745_000_000_000_000_000).prop_map(Utc::from_unix_nanos);
-    let drag = prop_oneof![Just(0.0), -0.9..0.9_f64, (1e-9..1e-4_f64), (-1e-3..-1e-7_f64)];
-    let names = ("[!-~]{0,10}( [ -~é-ž&<>,\"']{0,8}[!-~])?", "(19[6-9][0-9]|20[0-4][0-9])-[0-9]{3}[A-Z]{1,3}", 0..340_000_u32);
+    let epoch =
+        (-409_968_000_000_000_000_i64..2_745_000_000_000_000_000).prop_map(Utc::from_unix_nanos);
+    let drag = prop_oneof![
+        Just(0.0),
+        -0.9..0.9_f64,
+        (1e-9..1e-4_f64),
+        (-1e-3..-1e-7_f64)
+    ];
+    let names = (
+        "[!-~]{0,10}( [ -~é-ž&<>,\"']{0,8}[!-~])?",
+        "(19[6-9][0-9]|20[0-4][0-9])-[0-9]{3}[A-Z]{1,3}",
+        0..340_000_u32,
+    );
     let shape = (0.001..99.9_f64, 0.0..0.9999999_f64, 0.0..=PI);
     let angles = (0.0..TAU, 0.0..TAU, 0.0..TAU);
-    let rest = (drag.clone(), -0.99..0.99_f64, drag, 0..10_u8, 0..10_000_u32, 0..100_000_u32);
+    let rest = (
+        drag.clone(),
+        -0.99..0.99_f64,
+        drag,
+        0..10_u8,
+        0..10_000_u32,
+        0..100_000_u32,
+    );
     (names, epoch, shape, angles, rest).prop_map(|(names, epoch, shape, angles, rest)| Elements {
         name: names.0.trim().to_owned(),
         international_designator: names.1,
@@ -253,8 +392,12 @@ fn damaged(text: &str, damage: &[(prop::sample::Index, prop::sample::Index, u8, 
 
 /// Whatever is read can be written and read again, and does not change any more after the first time.
 fn read_write_read(text: &str, format: Format) {
-    let Ok(elements) = parse(text, format) else { return };
-    let Ok(first) = write(&elements, format) else { return };
+    let Ok(elements) = parse(text, format) else {
+        return;
+    };
+    let Ok(first) = write(&elements, format) else {
+        return;
+    };
     let again = parse(&first, format).unwrap_or_else(|error| panic!("{error}\n{first}"));
     assert_eq!(again.len(), elements.len());
     assert_eq!(write(&again, format).unwrap(), first);
@@ -323,7 +466,12 @@ fn damaged_elements_propagate_or_fail() {
         if bytes[column].is_ascii_digit() {
             bytes[column] = b'9';
         }
-        let text = format!("{}\n{}\n{}\n", record[0], record[1], String::from_utf8(bytes).unwrap());
+        let text = format!(
+            "{}\n{}\n{}\n",
+            record[0],
+            record[1],
+            String::from_utf8(bytes).unwrap()
+        );
         for e in parse_tle_unchecked(&text).into_iter().flatten() {
             if let Ok(propagator) = skyweave_orbit::Propagator::new(&e) {
                 for nanos in [i64::MIN, -1, 0, 86_400_000_000_000, i64::MAX] {

@@ -4,7 +4,10 @@ mod common;
 
 use common::{columns, shared};
 use skyweave_base::{Ecef, Enu, Geodetic, Time, Utc, Vec3};
-use skyweave_orbit::{EarthFixed, EarthOrientation, Propagator, Rotation, Teme, gmst82_rad, parse_tle_unchecked, range_rate_m_s};
+use skyweave_orbit::{
+    EarthFixed, EarthOrientation, Propagator, Rotation, Teme, gmst82_rad, parse_tle_unchecked,
+    range_rate_m_s,
+};
 
 /// What two independent codes agree to is 0.4 mm and 4e-8 degrees; the files round to 1e-6 m and 1e-9 degrees.
 const POSITION_M: f64 = 0.01;
@@ -22,36 +25,57 @@ struct Row {
 }
 
 fn rows(csv: &str) -> Vec<Row> {
-    let utc = csv.lines().skip(1).map(|line| line.split(',').nth(3).unwrap().parse::<Utc>().unwrap());
-    columns(csv, ["sat", "time_index", "ut1_minus_utc_s", "polar_x_arcsec", "polar_y_arcsec"])
-        .into_iter()
-        .zip(utc)
-        .map(|([satellite, time_index, ut1, x, y], utc)| Row {
-            satellite,
-            time_index,
-            time: utc.into(),
-            orientation: EarthOrientation {
-                ut1_minus_utc_s: ut1,
-                polar_x_rad: (x / 3600.0).to_radians(),
-                polar_y_rad: (y / 3600.0).to_radians(),
-            },
-        })
-        .collect()
+    let utc = csv
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').nth(3).unwrap().parse::<Utc>().unwrap());
+    columns(
+        csv,
+        [
+            "sat",
+            "time_index",
+            "ut1_minus_utc_s",
+            "polar_x_arcsec",
+            "polar_y_arcsec",
+        ],
+    )
+    .into_iter()
+    .zip(utc)
+    .map(|([satellite, time_index, ut1, x, y], utc)| Row {
+        satellite,
+        time_index,
+        time: utc.into(),
+        orientation: EarthOrientation {
+            ut1_minus_utc_s: ut1,
+            polar_x_rad: (x / 3600.0).to_radians(),
+            polar_y_rad: (y / 3600.0).to_radians(),
+        },
+    })
+    .collect()
 }
 
 fn states(tle: &str, rows: &[Row]) -> Vec<(Teme, EarthFixed)> {
     let elements = parse_tle_unchecked(tle).unwrap();
     rows.iter()
         .map(|row| {
-            let teme = Propagator::new(&elements[row.satellite as usize]).unwrap().teme(row.time).unwrap();
-            (teme, Rotation::at(row.time, row.orientation).earth_fixed(&teme))
+            let teme = Propagator::new(&elements[row.satellite as usize])
+                .unwrap()
+                .teme(row.time)
+                .unwrap();
+            (
+                teme,
+                Rotation::at(row.time, row.orientation).earth_fixed(&teme),
+            )
         })
         .collect()
 }
 
 #[test]
 fn positions_in_every_frame() {
-    let (Some(tle), Some(csv)) = (shared("reference/frames/satellites.tle"), shared("reference/frames/positions.csv")) else {
+    let (Some(tle), Some(csv)) = (
+        shared("reference/frames/satellites.tle"),
+        shared("reference/frames/positions.csv"),
+    ) else {
         return;
     };
     let rows = rows(&csv);
@@ -71,16 +95,32 @@ fn positions_in_every_frame() {
             (teme.position_m - metres(teme_km[i])).norm(),
             (earth_fixed.position.0 - metres(itrf_km[i])).norm(),
             (earth_fixed.velocity_m_s - metres(velocity_km_s[i])).norm(),
-            (place.lat_deg() - lat_deg).abs().max((place.lon_deg() - lon_deg).abs()),
+            (place.lat_deg() - lat_deg)
+                .abs()
+                .max((place.lon_deg() - lon_deg).abs()),
             (place.height_m - height_km * 1e3).abs(),
         ];
         for (worst, found) in worst.iter_mut().zip(found) {
             *worst = worst.max(found);
         }
     }
-    println!("largest differences: gmst rad, TEME m, ITRF m, ITRF m/s, geodetic degrees, height m: {worst:?}");
-    let tolerance = [GMST_RAD, POSITION_M, POSITION_M, VELOCITY_M_S, GEODETIC_DEG, POSITION_M];
-    assert!(worst.iter().zip(tolerance).all(|(worst, tolerance)| *worst < tolerance));
+    println!(
+        "largest differences: gmst rad, TEME m, ITRF m, ITRF m/s, geodetic degrees, height m: {worst:?}"
+    );
+    let tolerance = [
+        GMST_RAD,
+        POSITION_M,
+        POSITION_M,
+        VELOCITY_M_S,
+        GEODETIC_DEG,
+        POSITION_M,
+    ];
+    assert!(
+        worst
+            .iter()
+            .zip(tolerance)
+            .all(|(worst, tolerance)| *worst < tolerance)
+    );
 }
 
 #[test]
@@ -97,19 +137,45 @@ fn look_angles_and_range_rates() {
     let states = states(&tle, &rows);
     let sites: Vec<Enu> = columns(&sites, ["geodetic_lat_deg", "lon_deg", "height_m"])
         .into_iter()
-        .map(|[lat, lon, height_m]| Enu::at(Geodetic { height_m, ..Geodetic::from_degrees(lat, lon).unwrap() }))
+        .map(|[lat, lon, height_m]| {
+            Enu::at(Geodetic {
+                height_m,
+                ..Geodetic::from_degrees(lat, lon).unwrap()
+            })
+        })
         .collect();
     let looks = columns(
         &looks,
-        ["sat", "time_index", "site", "azimuth_deg", "elevation_deg", "range_km", "range_rate_km_s"],
+        [
+            "sat",
+            "time_index",
+            "site",
+            "azimuth_deg",
+            "elevation_deg",
+            "range_km",
+            "range_rate_km_s",
+        ],
     );
     assert_eq!(looks.len(), 125);
     let mut worst = [0.0_f64; 4];
-    for [satellite, time_index, site, azimuth_deg, elevation_deg, range_km, rate_km_s] in looks {
-        let row = rows.iter().position(|r| r.satellite == satellite && r.time_index == time_index).unwrap();
+    for [
+        satellite,
+        time_index,
+        site,
+        azimuth_deg,
+        elevation_deg,
+        range_km,
+        rate_km_s,
+    ] in looks
+    {
+        let row = rows
+            .iter()
+            .position(|r| r.satellite == satellite && r.time_index == time_index)
+            .unwrap();
         let (site, (_, state)) = (&sites[site as usize], &states[row]);
         let look = site.look(state.position);
-        let azimuth = (look.azimuth_rad.to_degrees() - azimuth_deg + 180.0).rem_euclid(360.0) - 180.0;
+        let azimuth =
+            (look.azimuth_rad.to_degrees() - azimuth_deg + 180.0).rem_euclid(360.0) - 180.0;
         let found = [
             azimuth.abs() * look.elevation_rad.cos(),
             (look.elevation_rad.to_degrees() - elevation_deg).abs(),
@@ -120,22 +186,36 @@ fn look_angles_and_range_rates() {
             *worst = worst.max(found);
         }
     }
-    println!("largest differences: azimuth cos(elevation), elevation degrees, range m, range rate m/s: {worst:?}");
+    println!(
+        "largest differences: azimuth cos(elevation), elevation degrees, range m, range rate m/s: {worst:?}"
+    );
     let tolerance = [ANGLE_DEG, ANGLE_DEG, POSITION_M, VELOCITY_M_S];
-    assert!(worst.iter().zip(tolerance).all(|(worst, tolerance)| *worst < tolerance));
+    assert!(
+        worst
+            .iter()
+            .zip(tolerance)
+            .all(|(worst, tolerance)| *worst < tolerance)
+    );
 }
 
 /// The documented cost of the default, so that the documentation stays true.
 #[test]
 fn without_earth_orientation_positions_are_within_a_hundred_metres() {
-    let (Some(tle), Some(csv)) = (shared("reference/frames/satellites.tle"), shared("reference/frames/positions.csv")) else {
+    let (Some(tle), Some(csv)) = (
+        shared("reference/frames/satellites.tle"),
+        shared("reference/frames/positions.csv"),
+    ) else {
         return;
     };
     let rows = rows(&csv);
-    let worst_m = states(&tle, &rows).iter().zip(&rows).fold(0.0_f64, |worst, ((teme, exact), row)| {
-        let plain = Rotation::at(row.time, EarthOrientation::default()).ecef(teme);
-        worst.max(plain.distance_m(Ecef(exact.position.0)))
-    });
+    let worst_m =
+        states(&tle, &rows)
+            .iter()
+            .zip(&rows)
+            .fold(0.0_f64, |worst, ((teme, exact), row)| {
+                let plain = Rotation::at(row.time, EarthOrientation::default()).ecef(teme);
+                worst.max(plain.distance_m(Ecef(exact.position.0)))
+            });
     println!("{worst_m:.1} m");
     assert!((10.0..110.0).contains(&worst_m));
 }

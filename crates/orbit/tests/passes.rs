@@ -8,7 +8,11 @@ use skyweave_base::{Enu, Geodetic, SatId, Span, Time, Utc};
 use skyweave_orbit::{Elements, Format, Pass, Sky, parse, parse_tle_unchecked, passes};
 
 fn some_satellites(every: usize) -> Vec<Elements> {
-    parse(&snapshot(), Format::Tle).unwrap().into_iter().step_by(every).collect()
+    parse(&snapshot(), Format::Tle)
+        .unwrap()
+        .into_iter()
+        .step_by(every)
+        .collect()
 }
 
 fn noon() -> Time {
@@ -16,10 +20,20 @@ fn noon() -> Time {
 }
 
 /// Seconds at which the satellite is high enough, from looking at each.
-fn high_seconds(sky: &Sky, satellite: SatId, place: Geodetic, from: Time, seconds: i64, mask_rad: f64) -> Vec<bool> {
+fn high_seconds(
+    sky: &Sky,
+    satellite: SatId,
+    place: Geodetic,
+    from: Time,
+    seconds: i64,
+    mask_rad: f64,
+) -> Vec<bool> {
     let enu = Enu::at(place);
     (0..seconds)
-        .map(|s| sky.ecef(satellite, from + Span::from_secs(s)).is_ok_and(|p| enu.look(p).elevation_rad >= mask_rad))
+        .map(|s| {
+            sky.ecef(satellite, from + Span::from_secs(s))
+                .is_ok_and(|p| enu.look(p).elevation_rad >= mask_rad)
+        })
         .collect()
 }
 
@@ -31,7 +45,10 @@ fn check(sky: &Sky, place: Geodetic, from: Time, seconds: i64, mask_rad: f64) {
     let found = passes(sky, place, from, from + Span::from_secs(seconds), mask_rad);
     for id in (0..sky.len() as u32).map(SatId) {
         let own: Vec<&Pass> = found.iter().filter(|pass| pass.satellite == id).collect();
-        for (s, high) in high_seconds(sky, id, place, from, seconds, mask_rad).into_iter().enumerate() {
+        for (s, high) in high_seconds(sky, id, place, from, seconds, mask_rad)
+            .into_iter()
+            .enumerate()
+        {
             let t = from + Span::from_secs(s as i64);
             let covered = own.iter().any(|pass| covers(pass, t));
             assert_eq!(covered, high, "satellite {id} at {t}: {own:?}");
@@ -44,7 +61,10 @@ fn check(sky: &Sky, place: Geodetic, from: Time, seconds: i64, mask_rad: f64) {
         // A millisecond outside, the satellite is too low.
         for (edge, outside) in [(pass.rise, -ms), (pass.set, ms)] {
             if let Some(edge) = edge {
-                assert!(edge.look.elevation_rad >= mask_rad && elevation_rad(edge.time + outside) < mask_rad);
+                assert!(
+                    edge.look.elevation_rad >= mask_rad
+                        && elevation_rad(edge.time + outside) < mask_rad
+                );
             }
         }
         let top = pass.culmination;
@@ -72,17 +92,30 @@ fn very_short_passes_are_found() {
     let elements = some_satellites(10);
     let sky = Sky::new(&elements).unwrap();
     let kyiv = Geodetic::from_degrees(50.45, 30.52).unwrap();
-    let found = passes(&sky, kyiv, noon(), noon() + Span::from_secs(4 * 3600), 88.0_f64.to_radians());
-    let lengths: Vec<f64> =
-        found.iter().filter_map(|p| Some((p.set?.time - p.rise?.time).as_secs_f64())).collect();
-    assert!(lengths.iter().any(|&s| s < 10.0) && lengths.iter().all(|&s| s < 20.0), "{lengths:?}");
+    let found = passes(
+        &sky,
+        kyiv,
+        noon(),
+        noon() + Span::from_secs(4 * 3600),
+        88.0_f64.to_radians(),
+    );
+    let lengths: Vec<f64> = found
+        .iter()
+        .filter_map(|p| Some((p.set?.time - p.rise?.time).as_secs_f64()))
+        .collect();
+    assert!(
+        lengths.iter().any(|&s| s < 10.0) && lengths.iter().all(|&s| s < 20.0),
+        "{lengths:?}"
+    );
     check(&sky, kyiv, noon(), 1800, 88.0_f64.to_radians());
 }
 
 /// Orbits of every kind: Molniya, geostationary, 13 days long, decaying; but none whose perigee is inside the Earth.
 #[test]
 fn odd_orbits_too() {
-    let Some(text) = shared("reference/sgp4/SGP4-VER.TLE") else { return };
+    let Some(text) = shared("reference/sgp4/SGP4-VER.TLE") else {
+        return;
+    };
     let place = Geodetic::from_degrees(-33.9, 18.4).unwrap();
     for e in parse_tle_unchecked(&text).unwrap() {
         let perigee_m = (e.altitude_m() + 6_378_137.0) * (1.0 - e.eccentricity);
@@ -101,9 +134,20 @@ fn passes_are_cut_at_the_ends_and_in_order() {
     let found = passes(&sky, kyiv, from, to, 25.0_f64.to_radians());
     assert!(found.iter().any(|p| p.rise.is_none()) && found.iter().any(|p| p.set.is_none()));
     let begin = |p: &Pass| (p.rise.map_or(from, |r| r.time), p.satellite);
-    assert!(found.windows(2).all(|pair| begin(&pair[0]) <= begin(&pair[1])));
-    assert!(found.iter().all(|p| from <= p.culmination.time && p.culmination.time < to));
-    assert!(passes(&sky, kyiv, to, from, 0.0).is_empty() && passes(&sky, kyiv, from, from, 0.0).is_empty());
+    assert!(
+        found
+            .windows(2)
+            .all(|pair| begin(&pair[0]) <= begin(&pair[1]))
+    );
+    assert!(
+        found
+            .iter()
+            .all(|p| from <= p.culmination.time && p.culmination.time < to)
+    );
+    assert!(
+        passes(&sky, kyiv, to, from, 0.0).is_empty()
+            && passes(&sky, kyiv, from, from, 0.0).is_empty()
+    );
 }
 
 proptest! {

@@ -27,7 +27,10 @@ fn blocks<'a>(tle: &'a str, expected: &str) -> Vec<Block<'a>> {
         .map(|line_2| Block {
             number: line_2[2..7].trim().parse().unwrap(),
             rows: Vec::new(),
-            start_stop_step: line_2[69..].split_whitespace().map(|x| x.parse().unwrap()).collect(),
+            start_stop_step: line_2[69..]
+                .split_whitespace()
+                .map(|x| x.parse().unwrap())
+                .collect(),
             line_2,
         })
         .collect();
@@ -37,7 +40,11 @@ fn blocks<'a>(tle: &'a str, expected: &str) -> Vec<Block<'a>> {
             at += 1;
             assert_eq!(blocks[at - 1].number, number.trim().parse::<u32>().unwrap());
         } else {
-            let row: Vec<f64> = line.split_whitespace().take(7).map(|x| x.parse().unwrap()).collect();
+            let row: Vec<f64> = line
+                .split_whitespace()
+                .take(7)
+                .map(|x| x.parse().unwrap())
+                .collect();
             blocks[at - 1].rows.push(row.try_into().unwrap());
         }
     }
@@ -47,7 +54,10 @@ fn blocks<'a>(tle: &'a str, expected: &str) -> Vec<Block<'a>> {
 
 #[test]
 fn all_states_of_the_verification_set() {
-    let (Some(tle), Some(expected)) = (shared("reference/sgp4/SGP4-VER.TLE"), shared("reference/sgp4/tcppver.out")) else {
+    let (Some(tle), Some(expected)) = (
+        shared("reference/sgp4/SGP4-VER.TLE"),
+        shared("reference/sgp4/tcppver.out"),
+    ) else {
         return;
     };
     let elements = parse_tle_unchecked(&tle).unwrap();
@@ -64,7 +74,16 @@ fn all_states_of_the_verification_set() {
             rows += 1;
             if row[1..] == previous_row[1..] {
                 // The program that made the file printed the state of the satellite before, without a look at the error.
-                assert_eq!((block.number, propagator.teme_since_epoch(minutes_to_span(minutes)).unwrap_err().code()), (33334, 3));
+                assert_eq!(
+                    (
+                        block.number,
+                        propagator
+                            .teme_since_epoch(minutes_to_span(minutes))
+                            .unwrap_err()
+                            .code()
+                    ),
+                    (33334, 3)
+                );
                 continue;
             }
             previous_row = row;
@@ -72,15 +91,22 @@ fn all_states_of_the_verification_set() {
                 .teme_since_epoch(minutes_to_span(minutes))
                 .unwrap_or_else(|error| panic!("{} at {minutes} min: {error}", block.number));
             worst_m = worst_m.max((state.position_m - Vec3::new(x, y, z) * 1e3).norm());
-            velocity_m_s = velocity_m_s.max((state.velocity_m_s - Vec3::new(vx, vy, vz) * 1e3).norm());
+            velocity_m_s =
+                velocity_m_s.max((state.velocity_m_s - Vec3::new(vx, vy, vz) * 1e3).norm());
         }
-        println!("{:>6} {:>4} rows, {worst_m:.2e} m", block.number, block.rows.len());
+        println!(
+            "{:>6} {:>4} rows, {worst_m:.2e} m",
+            block.number,
+            block.rows.len()
+        );
         all_m = all_m.max(worst_m);
         if near_earth {
             near_m = near_m.max(worst_m);
         }
     }
-    println!("{rows} rows: near earth {near_m:.2e} m, all {all_m:.2e} m, velocity {velocity_m_s:.2e} m/s");
+    println!(
+        "{rows} rows: near earth {near_m:.2e} m, all {all_m:.2e} m, velocity {velocity_m_s:.2e} m/s"
+    );
     assert_eq!(rows, 667);
     assert!(near_m < NEAR_EARTH_M && all_m < ALL_M && velocity_m_s < VELOCITY_M_S);
 }
@@ -88,18 +114,29 @@ fn all_states_of_the_verification_set() {
 /// The next step after the last row, with the reference implementation's code.
 #[test]
 fn blocks_that_end_early_end_with_the_codes_of_the_reference() {
-    let (Some(tle), Some(expected)) = (shared("reference/sgp4/SGP4-VER.TLE"), shared("reference/sgp4/tcppver.out")) else {
+    let (Some(tle), Some(expected)) = (
+        shared("reference/sgp4/SGP4-VER.TLE"),
+        shared("reference/sgp4/tcppver.out"),
+    ) else {
         return;
     };
     let elements = parse_tle_unchecked(&tle).unwrap();
     let mut found = Vec::new();
     for (e, block) in elements.iter().zip(blocks(&tle, &expected)) {
-        let [_, stop, step] = block.start_stop_step[..] else { panic!("{}", block.line_2) };
+        let [_, stop, step] = block.start_stop_step[..] else {
+            panic!("{}", block.line_2)
+        };
         let last = block.rows.last().unwrap()[0];
         if last + 1e-6 < stop {
             // After the row at 0 the first step is at the start time.
-            let next = if block.rows.len() == 1 { block.start_stop_step[0].max(step) } else { last + step };
-            let error = Propagator::new(e).unwrap().teme_since_epoch(minutes_to_span(next.min(stop)));
+            let next = if block.rows.len() == 1 {
+                block.start_stop_step[0].max(step)
+            } else {
+                last + step
+            };
+            let error = Propagator::new(e)
+                .unwrap()
+                .teme_since_epoch(minutes_to_span(next.min(stop)));
             found.push((block.number, last, error.err().map(|error| error.code())));
         }
     }
@@ -115,7 +152,10 @@ fn blocks_that_end_early_end_with_the_codes_of_the_reference() {
     found.sort_by(|a, b| a.partial_cmp(b).unwrap());
     assert_eq!(found.len(), expected.len(), "{found:?}");
     for (found, expected) in found.iter().zip(expected) {
-        assert!(found.0 == expected.0 && (found.1 - expected.1).abs() < 1e-3 && found.2 == expected.2, "{found:?}");
+        assert!(
+            found.0 == expected.0 && (found.1 - expected.1).abs() < 1e-3 && found.2 == expected.2,
+            "{found:?}"
+        );
     }
 }
 
@@ -130,9 +170,15 @@ fn elements_from_which_no_orbit_follows_are_refused() {
     .remove(0);
     let good = e.clone();
     e.mean_motion_rev_day = 0.0;
-    assert!(matches!(Propagator::new(&e), Err(PropagationError::MeanMotion { .. })));
+    assert!(matches!(
+        Propagator::new(&e),
+        Err(PropagationError::MeanMotion { .. })
+    ));
     e.mean_motion_rev_day = f64::NAN;
-    assert!(matches!(Propagator::new(&e), Err(PropagationError::MeanMotion { .. })));
+    assert!(matches!(
+        Propagator::new(&e),
+        Err(PropagationError::MeanMotion { .. })
+    ));
     e = good;
     e.eccentricity = 1.0;
     assert!(Propagator::new(&e).is_err());

@@ -19,7 +19,11 @@ fn every_element_set_reads_and_propagates() {
         let t = midnight + Span::from_secs(3600) * hour;
         let failures: Vec<String> = (0..sky.len() as u32)
             .into_par_iter()
-            .filter_map(|id| sky.teme(SatId(id), t).err().map(|e| format!("{}: {e}", elements[id as usize].name)))
+            .filter_map(|id| {
+                sky.teme(SatId(id), t)
+                    .err()
+                    .map(|e| format!("{}: {e}", elements[id as usize].name))
+            })
             .collect();
         assert!(failures.is_empty(), "at {t}: {failures:?}");
     }
@@ -39,7 +43,12 @@ fn the_snapshot_writes_back_as_it_was() {
 #[test]
 fn the_snapshot_survives_each_omm_layout() {
     let elements = parse(&snapshot(), Format::Tle).unwrap();
-    for format in [Format::OmmJson, Format::OmmCsv, Format::OmmXml, Format::OmmKvn] {
+    for format in [
+        Format::OmmJson,
+        Format::OmmCsv,
+        Format::OmmXml,
+        Format::OmmKvn,
+    ] {
         let text = write(&elements, format).unwrap();
         assert_eq!(Format::detect(&text), Some(format));
         // Decimal degrees of a TLE survive the way to radians and back: equal to the last bit.
@@ -51,13 +60,24 @@ fn the_snapshot_survives_each_omm_layout() {
 #[test]
 fn forty_satellites_agree_with_the_reference_implementation() {
     const TOLERANCE_M: f64 = 2e-3;
-    let Some(csv) = shared("data/orbits/sgp4_vectors_teme.csv") else { return };
+    let Some(csv) = shared("data/orbits/sgp4_vectors_teme.csv") else {
+        return;
+    };
     let elements = parse(&snapshot(), Format::Tle).unwrap();
-    let rows = columns(&csv, ["norad_id", "minutes_since_epoch", "x_km", "y_km", "z_km"]);
+    let rows = columns(
+        &csv,
+        ["norad_id", "minutes_since_epoch", "x_km", "y_km", "z_km"],
+    );
     let mut worst_m = 0.0_f64;
     for &[number, minutes, x, y, z] in &rows {
-        let e = elements.iter().find(|e| f64::from(e.catalog_number) == number).unwrap();
-        let state = Propagator::new(e).unwrap().teme_since_epoch(minutes_to_span(minutes)).unwrap();
+        let e = elements
+            .iter()
+            .find(|e| f64::from(e.catalog_number) == number)
+            .unwrap();
+        let state = Propagator::new(e)
+            .unwrap()
+            .teme_since_epoch(minutes_to_span(minutes))
+            .unwrap();
         worst_m = worst_m.max((state.position_m - Vec3::new(x, y, z) * 1e3).norm());
     }
     println!("{} rows, largest difference {worst_m:.2e} m", rows.len());

@@ -7,7 +7,13 @@ use core::f64::consts::{PI, TAU};
 use skyweave_base::{SatId, Utc};
 use skyweave_orbit::{Elements, Format, Phasing, ShellSize, Sky, WalkerShell, parse, write};
 
-fn hypatia(name: &str, planes: u32, satellites_per_plane: u32, inclination_deg: f64, rev_day: f64) -> WalkerShell {
+fn hypatia(
+    name: &str,
+    planes: u32,
+    satellites_per_plane: u32,
+    inclination_deg: f64,
+    rev_day: f64,
+) -> WalkerShell {
     WalkerShell {
         name: name.to_owned(),
         first_catalog_number: 1,
@@ -26,14 +32,22 @@ fn the_shells_of_hypatia_to_the_last_bit() {
     for (folder, shell) in [
         ("kuiper_630", hypatia("Kuiper-630", 34, 34, 51.9, 14.8)),
         ("starlink_550", hypatia("Starlink-550", 72, 22, 53.0, 15.19)),
-        ("telesat_1015", hypatia("Telesat-1015", 27, 13, 98.98, 13.66)),
+        (
+            "telesat_1015",
+            hypatia("Telesat-1015", 27, 13, 98.98, 13.66),
+        ),
     ] {
-        let Some(text) = shared(&format!("reference/hypatia/{folder}/tles.txt")) else { return };
+        let Some(text) = shared(&format!("reference/hypatia/{folder}/tles.txt")) else {
+            return;
+        };
         let expected = parse(&text, Format::Tle).unwrap();
         let made: Vec<Elements> = shell
             .elements(epoch)
             .iter()
-            .map(|e| Elements { international_designator: "2000-000ABC".to_owned(), ..e.round_like_tle() })
+            .map(|e| Elements {
+                international_designator: "2000-000ABC".to_owned(),
+                ..e.round_like_tle()
+            })
             .collect();
         assert_eq!(made.len(), expected.len());
         for (made, expected) in made.iter().zip(&expected) {
@@ -41,7 +55,12 @@ fn the_shells_of_hypatia_to_the_last_bit() {
         }
         // The text too, but for a zero that Hypatia writes as 00000-0, which changes the checksum of line 1.
         let written = write(&made, Format::Tle).unwrap();
-        let lines_2 = |text: &str| text.lines().filter(|line| line.starts_with("2 ")).map(str::to_owned).collect::<Vec<_>>();
+        let lines_2 = |text: &str| {
+            text.lines()
+                .filter(|line| line.starts_with("2 "))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(lines_2(&written), lines_2(&text));
     }
 }
@@ -67,9 +86,23 @@ fn walker_phasing_and_span() {
     let elements = shell.elements(Utc::from_unix_seconds(0));
     let degrees: Vec<(f64, f64)> = elements
         .iter()
-        .map(|e| (e.raan_rad.to_degrees().round(), e.mean_anomaly_rad.to_degrees().round()))
+        .map(|e| {
+            (
+                e.raan_rad.to_degrees().round(),
+                e.mean_anomaly_rad.to_degrees().round(),
+            )
+        })
         .collect();
-    assert_eq!(degrees[..5], [(0.0, 0.0), (0.0, 90.0), (0.0, 180.0), (0.0, 270.0), (60.0, 30.0)]);
+    assert_eq!(
+        degrees[..5],
+        [
+            (0.0, 0.0),
+            (0.0, 90.0),
+            (0.0, 180.0),
+            (0.0, 270.0),
+            (60.0, 30.0)
+        ]
+    );
     assert_eq!(degrees[8], (120.0, 60.0));
 }
 
@@ -88,6 +121,14 @@ fn a_propagated_shell_keeps_its_height() {
 
 #[test]
 fn an_empty_shell_has_no_elements() {
-    assert!(hypatia("S", 0, 22, 53.0, 15.0).elements(Utc::from_unix_seconds(0)).is_empty());
-    assert!(hypatia("S", 72, 0, 53.0, 15.0).elements(Utc::from_unix_seconds(0)).is_empty());
+    assert!(
+        hypatia("S", 0, 22, 53.0, 15.0)
+            .elements(Utc::from_unix_seconds(0))
+            .is_empty()
+    );
+    assert!(
+        hypatia("S", 72, 0, 53.0, 15.0)
+            .elements(Utc::from_unix_seconds(0))
+            .is_empty()
+    );
 }

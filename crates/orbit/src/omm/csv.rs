@@ -5,15 +5,26 @@ use crate::elements::{Elements, ElementsError, Format, without_bom};
 
 pub(crate) fn parse(text: &str) -> Result<Vec<Elements>, ElementsError> {
     let text = without_bom(text);
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
     let mut lines = LineCounter::new(text);
     // The reader may give a row's place as that of the line feed before it.
     let mut line_of = |place: Option<&csv::Position>| {
-        let start = place.map_or(0, |place| place.byte() as usize).min(text.len());
-        let breaks = text.as_bytes()[start..].iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        let start = place
+            .map_or(0, |place| place.byte() as usize)
+            .min(text.len());
+        let breaks = text.as_bytes()[start..]
+            .iter()
+            .take_while(|b| matches!(b, b'\r' | b'\n'))
+            .count();
         lines.line_of(start + breaks)
     };
-    let syntax = |error: &csv::Error, line| ElementsError::Syntax { line, format: Format::OmmCsv, reason: error.to_string() };
+    let syntax = |error: &csv::Error, line| ElementsError::Syntax {
+        line,
+        format: Format::OmmCsv,
+        reason: error.to_string(),
+    };
     let heads = reader.headers().map_err(|e| syntax(&e, 1))?.clone();
     let mut out = Vec::new();
     for row in reader.records() {

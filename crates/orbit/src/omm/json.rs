@@ -23,7 +23,8 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Elements>, ElementsError> {
         serde_json::from_str(text).map_err(|e| syntax(e, 1))?
     };
     // A raw value borrows from the text, so its address tells where it stands.
-    let position = |value: &RawValue| (value.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    let position =
+        |value: &RawValue| (value.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     let mut lines = LineCounter::new(text);
     let mut out = Vec::with_capacity(objects.len());
     for object in objects {
@@ -38,7 +39,8 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Elements>, ElementsError> {
             match value.get() {
                 "null" => {}
                 string if string.starts_with('"') => {
-                    let string: String = serde_json::from_str(string).map_err(|e| syntax(e, line))?;
+                    let string: String =
+                        serde_json::from_str(string).map_err(|e| syntax(e, line))?;
                     record.push(keyword, string, line);
                 }
                 other => record.push(keyword, other, line),
@@ -57,7 +59,11 @@ pub(crate) fn write(elements: &[Elements]) -> Result<String, ElementsError> {
             if j > 0 {
                 out.push(',');
             }
-            let value = if entry.is_number { entry.value.clone() } else { serde_json::Value::from(&*entry.value).to_string() };
+            let value = if entry.is_number {
+                entry.value.clone()
+            } else {
+                serde_json::Value::from(&*entry.value).to_string()
+            };
             out.push_str(&format!("\"{}\":{value}", entry.keyword));
         }
         out.push('}');

@@ -21,7 +21,8 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Elements>, ElementsError> {
             found: quoted(line),
         })?;
         let (keyword, value) = (keyword.trim(), value.trim());
-        let begins = keyword == VERSION || (keyword == "OBJECT_NAME" && record.get(keyword).is_some());
+        let begins =
+            keyword == VERSION || (keyword == "OBJECT_NAME" && record.get(keyword).is_some());
         if record.fields.is_empty() {
             record.line = number;
         } else if begins {
@@ -39,7 +40,9 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Elements>, ElementsError> {
 /// Values may carry a unit in brackets (502.0-B-3, 7.7.1); names keep theirs: `STARLINK [test]` is a name.
 fn without_unit<'a>(keyword: &str, value: &'a str) -> &'a str {
     match value.rsplit_once('[') {
-        Some((number, unit)) if unit.ends_with(']') && !keyword.starts_with("OBJECT_") => number.trim_end(),
+        Some((number, unit)) if unit.ends_with(']') && !keyword.starts_with("OBJECT_") => {
+            number.trim_end()
+        }
         _ => value,
     }
 }

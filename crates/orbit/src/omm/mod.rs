@@ -12,7 +12,8 @@ use core::f64::consts::PI;
 use skyweave_base::Utc;
 use std::borrow::Cow;
 
-const PROPAGATABLE: &str = "only SGP4 mean elements, as in general perturbations data, can be propagated";
+const PROPAGATABLE: &str =
+    "only SGP4 mean elements, as in general perturbations data, can be propagated";
 const SGP4: Expected = Expected::with_hint("SGP4", PROPAGATABLE);
 const TEME: Expected = Expected::with_hint("TEME", PROPAGATABLE);
 const UTC: Expected = Expected::with_hint("UTC", PROPAGATABLE);
@@ -21,7 +22,8 @@ const NUMBER: Expected = Expected::new("a number");
 const INTEGER: Expected = Expected::new("a whole number from 0 to 4294967295");
 const CLASSIFICATION: Expected = Expected::new("one letter: U, C or S");
 const EPHEMERIS_TYPE: Expected = Expected::new("a whole number from 0 to 255");
-const EPOCH: Expected = Expected::new("UTC as YYYY-MM-DDTHH:MM:SS.ffffff or YYYY-DDDTHH:MM:SS.ffffff");
+const EPOCH: Expected =
+    Expected::new("UTC as YYYY-MM-DDTHH:MM:SS.ffffff or YYYY-DDDTHH:MM:SS.ffffff");
 const MEAN_MOTION: Expected = Expected::new("revolutions per day, above 0");
 const ECCENTRICITY: Expected = Expected::new("from 0 to below 1");
 const INCLINATION: Expected = Expected::new("degrees from 0 to 180");
@@ -36,10 +38,18 @@ pub(crate) struct Record<'a> {
 
 impl<'a> Record<'a> {
     fn starting_at(line: usize) -> Self {
-        Self { line, fields: Vec::new() }
+        Self {
+            line,
+            fields: Vec::new(),
+        }
     }
 
-    fn push(&mut self, keyword: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>, line: usize) {
+    fn push(
+        &mut self,
+        keyword: impl Into<Cow<'a, str>>,
+        value: impl Into<Cow<'a, str>>,
+        line: usize,
+    ) {
         self.fields.push((keyword.into(), value.into(), line));
     }
 
@@ -50,16 +60,26 @@ impl<'a> Record<'a> {
     }
 
     fn need(&self, keyword: &'static str) -> Result<(&str, usize), ElementsError> {
-        self.get(keyword).ok_or(ElementsError::Missing { line: self.line, field: keyword })
+        self.get(keyword).ok_or(ElementsError::Missing {
+            line: self.line,
+            field: keyword,
+        })
     }
 
     fn number(&self, keyword: &'static str) -> Result<f64, ElementsError> {
         let (text, line) = self.need(keyword)?;
-        text.parse::<f64>().ok().filter(|x| x.is_finite()).ok_or_else(|| wrong(line, keyword, text, NUMBER))
+        text.parse::<f64>()
+            .ok()
+            .filter(|x| x.is_finite())
+            .ok_or_else(|| wrong(line, keyword, text, NUMBER))
     }
 
     fn number_or_zero(&self, keyword: &'static str) -> Result<f64, ElementsError> {
-        if self.get(keyword).is_some() { self.number(keyword) } else { Ok(0.0) }
+        if self.get(keyword).is_some() {
+            self.number(keyword)
+        } else {
+            Ok(0.0)
+        }
     }
 
     fn number_in(
@@ -70,16 +90,25 @@ impl<'a> Record<'a> {
     ) -> Result<f64, ElementsError> {
         let value = self.number(keyword)?;
         let (text, line) = self.need(keyword)?;
-        if is_right(value) { Ok(value) } else { Err(wrong(line, keyword, text, expected)) }
+        if is_right(value) {
+            Ok(value)
+        } else {
+            Err(wrong(line, keyword, text, expected))
+        }
     }
 
     fn integer(&self, keyword: &'static str) -> Result<u32, ElementsError> {
         let (text, line) = self.need(keyword)?;
-        text.parse().map_err(|_| wrong(line, keyword, text, INTEGER))
+        text.parse()
+            .map_err(|_| wrong(line, keyword, text, INTEGER))
     }
 
     fn integer_or_zero(&self, keyword: &'static str) -> Result<u32, ElementsError> {
-        if self.get(keyword).is_some() { self.integer(keyword) } else { Ok(0) }
+        if self.get(keyword).is_some() {
+            self.integer(keyword)
+        } else {
+            Ok(0)
+        }
     }
 
     fn classification(&self) -> Result<char, ElementsError> {
@@ -91,12 +120,20 @@ impl<'a> Record<'a> {
     }
 
     fn ephemeris_type(&self) -> Result<u8, ElementsError> {
-        let Some((text, line)) = self.get("EPHEMERIS_TYPE") else { return Ok(0) };
-        text.parse().map_err(|_| wrong(line, "EPHEMERIS_TYPE", text, EPHEMERIS_TYPE))
+        let Some((text, line)) = self.get("EPHEMERIS_TYPE") else {
+            return Ok(0);
+        };
+        text.parse()
+            .map_err(|_| wrong(line, "EPHEMERIS_TYPE", text, EPHEMERIS_TYPE))
     }
 
     /// What is not said is taken to be as in general perturbations data; what is said must agree.
-    fn demand(&self, keyword: &'static str, allowed: &[&str], expected: Expected) -> Result<(), ElementsError> {
+    fn demand(
+        &self,
+        keyword: &'static str,
+        allowed: &[&str],
+        expected: Expected,
+    ) -> Result<(), ElementsError> {
         match self.get(keyword) {
             Some((text, line)) if !allowed.iter().any(|a| a.eq_ignore_ascii_case(text)) => {
                 Err(wrong(line, keyword, text, expected))
@@ -111,8 +148,14 @@ impl<'a> Record<'a> {
         self.demand("TIME_SYSTEM", &["UTC"], UTC)?;
         self.demand("CENTER_NAME", &["EARTH"], EARTH)?;
         let (epoch, epoch_line) = self.need("EPOCH")?;
-        let angle = |keyword| self.number_in(keyword, ANGLE, |x| x.abs() <= 360.0).map(f64::to_radians);
-        let text = |keyword| self.get(keyword).map_or(String::new(), |(text, _)| text.to_owned());
+        let angle = |keyword| {
+            self.number_in(keyword, ANGLE, |x| x.abs() <= 360.0)
+                .map(f64::to_radians)
+        };
+        let text = |keyword| {
+            self.get(keyword)
+                .map_or(String::new(), |(text, _)| text.to_owned())
+        };
         Ok(Elements {
             name: text("OBJECT_NAME"),
             catalog_number: self.integer("NORAD_CAT_ID")?,
@@ -122,8 +165,11 @@ impl<'a> Record<'a> {
             mean_motion_rev_day: self.number_in("MEAN_MOTION", MEAN_MOTION, |x| x > 0.0)?,
             mean_motion_dot: self.number_or_zero("MEAN_MOTION_DOT")?,
             mean_motion_ddot: self.number_or_zero("MEAN_MOTION_DDOT")?,
-            eccentricity: self.number_in("ECCENTRICITY", ECCENTRICITY, |x| (0.0..1.0).contains(&x))?,
-            inclination_rad: self.number_in("INCLINATION", INCLINATION, |x| (0.0..=180.0).contains(&x))?.to_radians(),
+            eccentricity: self
+                .number_in("ECCENTRICITY", ECCENTRICITY, |x| (0.0..1.0).contains(&x))?,
+            inclination_rad: self
+                .number_in("INCLINATION", INCLINATION, |x| (0.0..=180.0).contains(&x))?
+                .to_radians(),
             raan_rad: angle("RA_OF_ASC_NODE")?,
             argument_of_perigee_rad: angle("ARG_OF_PERICENTER")?,
             mean_anomaly_rad: angle("MEAN_ANOMALY")?,
@@ -136,7 +182,12 @@ impl<'a> Record<'a> {
 }
 
 fn wrong(line: usize, field: &'static str, found: &str, expected: Expected) -> ElementsError {
-    ElementsError::Field { line, field, found: quoted(found), expected }
+    ElementsError::Field {
+        line,
+        field,
+        found: quoted(found),
+        expected,
+    }
 }
 
 /// The calendar form, or the form with the day of the year (CCSDS 301.0-B-4, ASCII time codes A and B).
@@ -147,7 +198,9 @@ fn parse_epoch(text: &str) -> Option<Utc> {
             let new_year: Utc = format!("{year}-01-01T{clock}").parse().ok()?;
             let day: i64 = day.parse().ok()?;
             const DAY_NANOS: i64 = 86_400_000_000_000;
-            let unix_nanos = new_year.unix_nanos().checked_add(day.checked_sub(1)? * DAY_NANOS)?;
+            let unix_nanos = new_year
+                .unix_nanos()
+                .checked_add(day.checked_sub(1)? * DAY_NANOS)?;
             let utc = Utc::from_unix_nanos(unix_nanos);
             (day >= 1 && utc.date().0 == new_year.date().0).then_some(utc)
         }
@@ -166,23 +219,43 @@ struct Entry {
 /// Keywords in the order of CelesTrak's CSV.
 fn entries(e: &Elements) -> Result<Vec<Entry>, ElementsError> {
     let finite = |field, value: f64| {
-        value.is_finite().then(|| value.to_string()).ok_or_else(|| ElementsError::NotWritable {
-            name: e.name.clone(),
-            field,
-            value: value.to_string(),
-            limit: "numbers are finite",
+        value
+            .is_finite()
+            .then(|| value.to_string())
+            .ok_or_else(|| ElementsError::NotWritable {
+                name: e.name.clone(),
+                field,
+                value: value.to_string(),
+                limit: "numbers are finite",
+            })
+    };
+    let number = |keyword, value: f64| {
+        Ok(Entry {
+            keyword,
+            value: finite(keyword, value)?,
+            is_number: true,
         })
     };
-    let number = |keyword, value: f64| Ok(Entry { keyword, value: finite(keyword, value)?, is_number: true });
     // Half a unit of the 12th decimal is 1e-14 rad: enough to hide that degrees become radians and degrees again.
     let angle = |keyword, angle_rad: f64| {
         let degrees = angle_rad * (180.0 / PI);
         number(keyword, format!("{degrees:.12}").parse().unwrap_or(degrees))
     };
-    let integer = |keyword, value: u32| Ok(Entry { keyword, value: value.to_string(), is_number: true });
+    let integer = |keyword, value: u32| {
+        Ok(Entry {
+            keyword,
+            value: value.to_string(),
+            is_number: true,
+        })
+    };
     // None of the layouts can hold control characters in all places.
     let text = |keyword, value: &str| {
-        Ok(Entry { keyword, value: value.chars().filter(|c| !c.is_control()).collect(), is_number: false })
+        let value: String = value.chars().filter(|c| !c.is_control()).collect();
+        Ok(Entry {
+            keyword,
+            value: value.trim().to_owned(),
+            is_number: false,
+        })
     };
     [
         text("OBJECT_NAME", &e.name),
@@ -216,14 +289,21 @@ struct LineCounter<'a> {
 
 impl<'a> LineCounter<'a> {
     fn new(text: &'a str) -> Self {
-        Self { text, position: 0, line: 1 }
+        Self {
+            text,
+            position: 0,
+            line: 1,
+        }
     }
 
     /// Positions must not go back.
     fn line_of(&mut self, position: usize) -> usize {
         let end = position.min(self.text.len());
         if end > self.position {
-            self.line += self.text.as_bytes()[self.position..end].iter().filter(|&&b| b == b'\n').count();
+            self.line += self.text.as_bytes()[self.position..end]
+                .iter()
+                .filter(|&&b| b == b'\n')
+                .count();
             self.position = end;
         }
         self.line

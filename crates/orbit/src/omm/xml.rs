@@ -21,7 +21,11 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Elements>, ElementsError> {
             reason: e.to_string(),
         })?;
         let line = lines.line_of(reader.buffer_position() as usize);
-        let unresolved = |reason: String| ElementsError::Syntax { line, format: Format::OmmXml, reason };
+        let unresolved = |reason: String| ElementsError::Syntax {
+            line,
+            format: Format::OmmXml,
+            reason,
+        };
         match event {
             Event::Start(tag) => {
                 let name = tag.local_name().as_ref().to_owned();
@@ -42,11 +46,19 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Elements>, ElementsError> {
             }
             Event::GeneralRef(entity) => {
                 if let Some((_, value)) = &mut leaf {
-                    match entity.resolve_char_ref().map_err(|e| unresolved(e.to_string()))? {
+                    match entity
+                        .resolve_char_ref()
+                        .map_err(|e| unresolved(e.to_string()))?
+                    {
                         Some(character) => value.push(character),
-                        None => value.push_str(resolve_predefined_entity(&entity).ok_or_else(|| {
-                            unresolved(format!("the entity `{}` is not known", crate::elements::quoted(&entity)))
-                        })?),
+                        None => {
+                            value.push_str(resolve_predefined_entity(&entity).ok_or_else(|| {
+                                unresolved(format!(
+                                    "the entity `{}` is not known",
+                                    crate::elements::quoted(&entity)
+                                ))
+                            })?)
+                        }
                     }
                 }
             }
@@ -58,9 +70,15 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Elements>, ElementsError> {
                 }
                 leaf = None;
             }
-            Event::Eof if record.is_some() => return Err(unresolved("the text ends inside an omm element".to_owned())),
+            Event::Eof if record.is_some() => {
+                return Err(unresolved("the text ends inside an omm element".to_owned()));
+            }
             Event::Eof => return Ok(out),
-            Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+            Event::Empty(_)
+            | Event::Comment(_)
+            | Event::Decl(_)
+            | Event::PI(_)
+            | Event::DocType(_) => {}
         }
     }
 }
@@ -70,10 +88,18 @@ pub(crate) fn write(elements: &[Elements]) -> Result<String, ElementsError> {
     for e in elements {
         let entries = entries(e)?;
         let element = |keyword: &str| {
-            let value = entries.iter().find(|entry| entry.keyword == keyword).map_or("", |entry| &entry.value);
+            let value = entries
+                .iter()
+                .find(|entry| entry.keyword == keyword)
+                .map_or("", |entry| &entry.value);
             format!("<{keyword}>{}</{keyword}>", escape(value))
         };
-        let group = |keywords: &[&str]| keywords.iter().map(|keyword| element(keyword)).collect::<String>();
+        let group = |keywords: &[&str]| {
+            keywords
+                .iter()
+                .map(|keyword| element(keyword))
+                .collect::<String>()
+        };
         out.push_str(&format!(
             "<omm id=\"CCSDS_OMM_VERS\" version=\"2.0\"><header><ORIGINATOR>skyweave</ORIGINATOR></header><body><segment>\
              <metadata>{}<CENTER_NAME>EARTH</CENTER_NAME><REF_FRAME>TEME</REF_FRAME><TIME_SYSTEM>UTC</TIME_SYSTEM>\
