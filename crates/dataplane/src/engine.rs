@@ -285,8 +285,8 @@ impl Engine {
         }
     }
 
-    /// The next packet that is due by `now` or by the latest time told before, in the order of their times. Call until `None`; the answer changes with
-    /// time, and with [`handle`](Self::handle). Spurious calls do no harm.
+    /// The next packet that is due by `now` (or the latest time told before), in the order of their times. Call until `None`;
+    /// the answer changes with time, and with [`handle`](Self::handle). Spurious calls do no harm.
     pub fn poll(&mut self, now: Time) -> Option<Transmit<'_>> {
         self.advance(now.nanos());
         let (due, handle) = self.ready.pop_front()?;
