@@ -133,7 +133,7 @@ impl Propagator {
         self.apogee_m
     }
 
-    /// Position and velocity at `t`.
+    /// Position and velocity at `t`. The time from the epoch is counted in seconds that pass: a leap second is one of them.
     pub fn teme(&self, t: Time) -> Result<Teme, PropagationError> {
         self.teme_since_epoch(Span::from_nanos(
             t.nanos().saturating_sub(self.epoch.nanos()),

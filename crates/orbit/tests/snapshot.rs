@@ -83,3 +83,22 @@ fn forty_satellites_agree_with_the_reference_implementation() {
     println!("{} rows, largest difference {worst_m:.2e} m", rows.len());
     assert!(rows.len() >= 40 && worst_m < TOLERANCE_M, "{worst_m}");
 }
+
+#[test]
+fn the_sky_does_not_depend_on_the_number_of_threads() {
+    let sky = Sky::new(&parse(&snapshot(), Format::Tle).unwrap()).unwrap();
+    let t = Time::from("2026-05-21T12:00:12Z".parse::<Utc>().unwrap());
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| (sky.ecef_all(t), sky.teme_all(t)))
+    };
+    assert!(run(1) == run(2));
+    let (ecef, teme) = run(2);
+    for id in (0..sky.len() as u32).map(SatId) {
+        assert_eq!(ecef[id.index()], sky.ecef(id, t).ok());
+        assert_eq!(teme[id.index()], sky.teme(id, t).ok());
+    }
+}
