@@ -90,6 +90,12 @@ impl Constellation {
     }
 }
 
+/// The elements of the built-in snapshot, of 20 and 21 May 2026.
+pub fn builtin_elements() -> Vec<Elements> {
+    parse(builtin::STARLINK_2026_05_21, Format::Tle)
+        .expect("built-in data is well formed: a test reads it")
+}
+
 pub(crate) fn load(
     spec: &SkySpec,
     lasers: &LaserMode,
@@ -98,10 +104,10 @@ pub(crate) fn load(
     problems: &mut Problems,
 ) -> Option<Constellation> {
     let (elements, file) = match &spec.source {
-        SkySource::Builtin => {
-            let parsed = parse(builtin::STARLINK_2026_05_21, Format::Tle);
-            (parsed.ok()?, Location::file("starlink-2026-05-21.tle"))
-        }
+        SkySource::Builtin => (
+            builtin_elements(),
+            Location::file("starlink-2026-05-21.tle"),
+        ),
         SkySource::File { path, format } => (
             read_elements(path, *format, files, problems)?,
             Location::file(path),

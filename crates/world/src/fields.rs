@@ -54,16 +54,16 @@ impl<'d> Document<'d> {
         }
     }
 
-    /// The parsed table; syntax errors are reported, and what could be parsed is read all the same.
-    pub(crate) fn parse(&self) -> Spanned<DeTable<'d>> {
+    /// The parsed table. After a syntax error there is none: what the parser guesses of the rest would only mislead.
+    pub(crate) fn parse(&self) -> Option<Spanned<DeTable<'d>>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
-        for error in errors {
+        for error in &errors {
             let at = error
                 .span()
                 .map_or_else(|| Location::file(self.file), |span| self.location(&span));
             self.report(at.error(format!("not TOML: {}", error.message().replace('\n', ", "))));
         }
-        table
+        errors.is_empty().then_some(table)
     }
 
     pub(crate) fn root<'a>(&'a self, table: &'a Spanned<DeTable<'d>>) -> Fields<'a, 'd> {
@@ -80,8 +80,11 @@ impl<'d> Document<'d> {
         self.problems.borrow_mut().push(problem);
     }
 
+    /// What was found, in the order of the text.
     pub(crate) fn into_problems(self) -> Problems {
-        self.problems.into_inner()
+        let mut problems = self.problems.into_inner();
+        problems.0.sort_by_key(|p| (p.at.line, p.at.column));
+        problems
     }
 
     fn location(&self, span: &Range<usize>) -> Location {
@@ -255,35 +258,44 @@ impl<'a, 'd> Fields<'a, 'd> {
         Some(all)
     }
 
-    /// A list of `[low, high]` with low < high, both inside `range`.
+    /// A list of `[low, high]` with low < high, both inside `range`; `None` if any is wrong.
     pub(crate) fn intervals(
         &self,
         key: &'static str,
         range: RangeInclusive<f64>,
     ) -> Option<Located<Vec<(f64, f64)>>> {
-        let (_, whole) = self.get(key)?;
-        let mut all = Vec::new();
-        for (value, at) in self.list(key, "a list of [low, high] pairs")? {
-            let DeValue::Array(pair) = value else {
-                self.wrong_type::<()>(&at, "a [low, high] pair", value);
-                continue;
-            };
-            let numbers: Vec<f64> = pair
-                .iter()
-                .filter_map(|v| self.as_number(v.get_ref(), &at, &range))
-                .collect();
-            match numbers[..] {
-                [low, high] if low < high && pair.len() == 2 => all.push((low, high)),
-                _ if numbers.len() == pair.len() => {
-                    self.report(at.error("expected [low, high] with low below high"));
-                }
-                _ => {}
+        let (_, at) = self.get(key)?;
+        let list = self.list(key, "a list of [low, high] pairs")?;
+        let all: Vec<_> = list
+            .iter()
+            .map(|(value, at)| self.interval(value, at, &range))
+            .collect();
+        Some(Located {
+            value: all.into_iter().collect::<Option<_>>()?,
+            at,
+        })
+    }
+
+    fn interval(
+        &self,
+        value: &DeValue<'_>,
+        at: &Location,
+        range: &RangeInclusive<f64>,
+    ) -> Option<(f64, f64)> {
+        let DeValue::Array(pair) = value else {
+            return self.wrong_type(at, "a [low, high] pair", value);
+        };
+        let numbers: Vec<_> = pair
+            .iter()
+            .map(|v| self.as_number(v.get_ref(), at, range))
+            .collect();
+        match numbers.into_iter().collect::<Option<Vec<_>>>()?[..] {
+            [low, high] if low < high => Some((low, high)),
+            _ => {
+                self.report(at.error("expected [low, high] with low below high"));
+                None
             }
         }
-        Some(Located {
-            value: all,
-            at: whole,
-        })
     }
 
     /// A table inside this one.

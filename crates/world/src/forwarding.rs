@@ -78,8 +78,7 @@ fn route(
         .get(slot.landing as usize)
         .ok_or(Reason::NoGatewayPath)?;
     let terminal = world
-        .terminals()
-        .get(outcome.terminal.index())
+        .terminal_by_id(outcome.terminal)
         .ok_or(Reason::NoCell)?;
     let gateway = world
         .gateways()

@@ -163,11 +163,7 @@ impl<'a> Wanted<'a> {
 
     /// A word that no row has is a slip, or has no effect: say so.
     fn report_unknown(self, problems: &mut Problems) {
-        for word in self
-            .given
-            .iter()
-            .filter(|w| !self.seen.iter().any(|s| *s == w.value))
-        {
+        for word in self.given.iter().filter(|w| !self.seen.contains(&w.value)) {
             let hint = did_you_mean(word, self.seen.iter().map(String::as_str));
             let seen: Vec<_> = self.seen.iter().map(|s| format!("`{s}`")).collect();
             problems.push(word.at.error(format!(

@@ -21,10 +21,11 @@ mod table;
 mod track;
 mod world;
 
-pub use constellation::LeftOut;
+pub use constellation::{LeftOut, builtin_elements};
 pub use files::{Files, FilesError, NoFiles, builtin_scenario, builtin_scenarios};
-pub use places::{Place, PlaceError};
+pub use places::{Place, PlaceError, find_place};
 pub use problem::{Location, Problem, Problems, Severity, did_you_mean};
+pub use scenario::description;
 pub use sites::{SitePairs, SiteRoute};
 pub use summary::Summary;
 pub use track::Track;

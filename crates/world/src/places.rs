@@ -17,6 +17,22 @@ pub struct Place {
     pub note: Option<String>,
 }
 
+impl core::fmt::Display for Place {
+    /// The name, and the position in degrees where the name does not say it.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&self.name)?;
+        if lat_lon(&self.name).is_some() {
+            return Ok(());
+        }
+        write!(
+            f,
+            " {:.4},{:.4}",
+            self.position.lat_deg(),
+            self.position.lon_deg()
+        )
+    }
+}
+
 /// Why a text names no place.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlaceError {
@@ -47,6 +63,12 @@ pub enum PlaceError {
         lat_deg: f64,
         /// The greatest latitude that a satellite in service can reach, degrees.
         reach_deg: f64,
+    },
+    /// The scenario has nothing on the ground that a terminal could reach.
+    #[error("`{name}` cannot join: the scenario has no gateway or no point of presence")]
+    NoGround {
+        /// The name.
+        name: String,
     },
     /// A terminal of this name is there already.
     #[error("there is a terminal `{name}` already")]
@@ -199,7 +221,7 @@ fn read_places(
 }
 
 /// A place from `LAT,LON` or the name of a city or Ukrainian village. Of several places of one name the largest is taken.
-pub(crate) fn find_place(text: &str) -> Result<Place, PlaceError> {
+pub fn find_place(text: &str) -> Result<Place, PlaceError> {
     let text = text.trim();
     if let Some(position) = lat_lon(text) {
         let position = position.map_err(|error| PlaceError::Coordinates {

@@ -11,6 +11,13 @@ use core::ops::RangeInclusive;
 use skyweave_base::{Geodetic, GeodeticError, Utc};
 use skyweave_orbit::Format;
 
+/// What a scenario says of itself; empty if it says nothing or cannot be read.
+pub fn description(text: &str) -> String {
+    Scenario::parse("", text)
+        .0
+        .map_or_else(String::new, |scenario| scenario.description)
+}
+
 /// A scenario as it was written, checked as far as its own text goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
@@ -180,7 +187,9 @@ impl Scenario {
     pub(crate) fn parse(file: &str, text: &str) -> (Option<Self>, Problems) {
         let document = Document::new(file, text);
         let table = document.parse();
-        let scenario = read(&document.root(&table), file);
+        let scenario = table
+            .as_ref()
+            .and_then(|table| read(&document.root(table), file));
         drop(table);
         let problems = document.into_problems();
         (scenario.filter(|_| !problems.has_errors()), problems)

@@ -36,9 +36,14 @@ pub struct World {
     pops: Arc<[PointOfPresence]>,
     nearest_pop: NearestPop,
     reach_rad: f64,
-    /// Cells with the terminals that do not move.
+    background: Arc<[Cell]>,
+    /// The background and the live terminals that do not move.
     pub(crate) cells: Arc<[Cell]>,
+    /// Ascending by id.
     pub(crate) terminals: Vec<Terminal>,
+    next_terminal: u32,
+    /// From this id on, terminals joined at run time.
+    first_joined: TerminalId,
     warnings: Problems,
 }
 
@@ -68,15 +73,26 @@ impl World {
     /// Reads a scenario and all that it names. `file` is the name under which problems are reported; `now` is what the scenario's
     /// `start = "now"` means. Collects as many problems as it can before it gives up.
     pub fn load(file: &str, text: &str, files: &dyn Files, now: Time) -> Result<Self, Problems> {
+        Self::load_from(file, text, files, now, None)
+    }
+
+    /// As [`load`](Self::load), with another start, if one is given, in place of the scenario's own.
+    pub fn load_from(
+        file: &str,
+        text: &str,
+        files: &dyn Files,
+        now: Time,
+        start: Option<Time>,
+    ) -> Result<Self, Problems> {
         let (scenario, mut problems) = Scenario::parse(file, text);
         let Some(scenario) = scenario else {
             return Err(problems);
         };
-        let starts_now = scenario.sky.start.value == Start::Now;
-        let start = match scenario.sky.start.value {
+        let starts_now = start.is_none() && scenario.sky.start.value == Start::Now;
+        let start = start.unwrap_or(match scenario.sky.start.value {
             Start::Now => now,
             Start::At(utc) => utc.into(),
-        };
+        });
         let profile = load_profile(&scenario, files, &mut problems);
         let default_antennas = profile.as_ref().map_or(0, |p| p.feeder.default_antennas);
         // The sky and the people are independent and the longest to load.
@@ -122,6 +138,7 @@ impl World {
             return Err(problems);
         };
         let nearest_pop = NearestPop::new(&ground.pops);
+        let background: Arc<[Cell]> = background(&demand, &nearest_pop).into();
         let mut world = Self {
             name: scenario.name,
             description: scenario.description,
@@ -134,18 +151,18 @@ impl World {
             pops: ground.pops.clone().into(),
             ground,
             reach_rad,
-            cells: background(&demand, &nearest_pop).into(),
             nearest_pop,
+            cells: Arc::clone(&background),
+            background,
             terminals: Vec::new(),
+            next_terminal: 0,
+            first_joined: TerminalId(scenario.terminals.len() as u32),
             warnings: problems,
         };
         for (spec, place) in scenario.terminals.iter().zip(terminals) {
             world.join(spec.name.value.clone(), place, spec.rate_kbps);
         }
-        world.cells = world.with_live(&world.cells, |t| match &t.place {
-            TerminalPlace::Fixed(place) => Some(*place),
-            TerminalPlace::Moving(_) => None,
-        });
+        world.count_live();
         Ok(world)
     }
 
@@ -228,7 +245,7 @@ impl World {
         &self.pops
     }
 
-    /// Live terminals, by id.
+    /// Live terminals, ascending by id. Ids are not used again after [`remove_terminal`](Self::remove_terminal).
     pub fn terminals(&self) -> &[Terminal] {
         &self.terminals
     }
@@ -241,6 +258,14 @@ impl World {
                 .iter()
                 .find(|t| t.name.to_lowercase() == wanted)
         })
+    }
+
+    /// The live terminal of this id.
+    pub fn terminal_by_id(&self, id: TerminalId) -> Option<&Terminal> {
+        self.terminals
+            .binary_search_by_key(&id, |t| t.id)
+            .ok()
+            .map(|i| &self.terminals[i])
     }
 
     /// Where a live terminal stands at a time.
@@ -292,10 +317,43 @@ impl World {
                 name: name.to_owned(),
             });
         }
+        if self.pops.is_empty() || self.gateways.is_empty() {
+            return Err(PlaceError::NoGround {
+                name: name.to_owned(),
+            });
+        }
         within_reach(name, place, self.reach_rad)?;
         let id = self.join(name.to_owned(), TerminalPlace::Fixed(place), ask_kbps);
-        self.cells = self.with_live(&self.cells, |t| (t.id == id).then_some(place));
+        self.count_live();
         Ok(id)
+    }
+
+    /// The live terminal at a place (the name of one, `LAT,LON` or a city), and whether it is one that joined at run time. If
+    /// there is none it joins now, under the text as its name, and asks [`DEFAULT_ASK_KBPS`](Self::DEFAULT_ASK_KBPS).
+    pub fn terminal_at(&mut self, text: &str) -> Result<(TerminalId, bool), PlaceError> {
+        if let Some(terminal) = self.terminal(text) {
+            return Ok((terminal.id, self.is_joined(terminal.id)));
+        }
+        let place = self.resolve_place(text)?;
+        let id = self.add_terminal(text.trim(), place.position, Self::DEFAULT_ASK_KBPS)?;
+        Ok((id, true))
+    }
+
+    /// What a terminal asks that joins without saying: 200 Mbit/s, the world's median at the end of 2025 (the operator's
+    /// progress report 2025).
+    pub const DEFAULT_ASK_KBPS: u32 = 200_000;
+
+    /// Takes a terminal away that joined at run time; from the next plan on it is not there. False if there is none.
+    pub fn remove_terminal(&mut self, id: TerminalId) -> bool {
+        let before = self.terminals.len();
+        let joined = self.is_joined(id);
+        self.terminals.retain(|t| t.id != id || !joined);
+        self.count_live();
+        self.terminals.len() < before
+    }
+
+    fn is_joined(&self, id: TerminalId) -> bool {
+        id >= self.first_joined
     }
 
     /// What the plan of an epoch may depend on.
@@ -342,13 +400,19 @@ impl World {
         }
     }
 
+    /// The plan of an epoch. For many epochs a [`skyweave_plan::Planner`] on [`inputs`](Self::inputs) saves time.
+    pub fn plan(&self, epoch: EpochNumber, previous: Option<&Plan>) -> Plan {
+        skyweave_plan::plan(&self.inputs(epoch), previous)
+    }
+
     /// What the packet path needs of a plan of this world.
     pub fn forwarding(&self, plan: &Plan) -> EpochTable {
         crate::forwarding::table(self, plan)
     }
 
     fn join(&mut self, name: String, place: TerminalPlace, ask_kbps: u32) -> TerminalId {
-        let id = TerminalId(self.terminals.len() as u32);
+        let id = TerminalId(self.next_terminal);
+        self.next_terminal += 1;
         self.terminals.push(Terminal {
             id,
             name,
@@ -356,6 +420,13 @@ impl World {
             ask_kbps,
         });
         id
+    }
+
+    fn count_live(&mut self) {
+        self.cells = self.with_live(&self.background, |t| match &t.place {
+            TerminalPlace::Fixed(place) => Some(*place),
+            TerminalPlace::Moving(_) => None,
+        });
     }
 
     /// The cells with those live terminals added for which `place` says where they are.
