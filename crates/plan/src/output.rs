@@ -147,3 +147,18 @@ pub enum Reason {
     /// The terminal's place is in no cell of the plan.
     NoCell,
 }
+
+impl std::fmt::Display for Reason {
+    /// In plain words, without a full stop.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NoSatelliteInReach => "no satellite in reach",
+            Self::GsoExclusion => "satellites in view stand too near the geostationary arc",
+            Self::NoGatewayPath => "no satellite in reach has a way to a gateway",
+            Self::NoFreeSlot => "all beams in reach are taken",
+            Self::ChannelConflict => "free beams in reach would disturb neighbouring cells",
+            Self::BackhaulFull => "gateways, feeder links or lasers are full",
+            Self::NoCell => "the place is in no cell",
+        })
+    }
+}

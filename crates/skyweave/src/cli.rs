@@ -1,0 +1,365 @@
+//! The command line: what can be asked, and the text that teaches it.
+
+use crate::commands;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// An open LEO satellite broadband network in one program: real orbits, a plan every 15 seconds, real packets.
+#[derive(Parser, Debug)]
+#[command(name = "skyweave", version, max_term_width = 110, propagate_version = true)]
+#[command(after_help = "\
+Examples:
+  skyweave up                                   bring Ukraine online (Ctrl-C ends it)
+  skyweave run --at Kyiv -- ping -c 4 100.64.0.1    in a second terminal: a packet through space
+  skyweave shell --at Lviv                      a shell whose only way out is a satellite terminal
+  skyweave plan ukraine --epochs 4 --json       plan a minute, without packets
+  skyweave check my-scenario.toml               list everything that is wrong with a scenario
+
+Exit status: 0 done; 1 it failed; 2 the command line is wrong; `run` and `shell` pass on the program's own.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the live network: a plan every 15 s, packets of real programs between terminals, satellites and the host
+    Up(Up),
+    /// Run a program behind an emulated terminal
+    Run(Run),
+    /// Open a shell behind an emulated terminal
+    Shell(Shell),
+    /// Plan epochs without packets, print a summary of each and write the plans
+    Plan(Plan),
+    /// Round-trip times and paths between ground sites over the constellation
+    Routes(Routes),
+    /// Where satellites are, which are visible from a place, and when they pass
+    Orbit(Orbit),
+    /// Validate a scenario or a plan, and list every problem with file, line and field
+    Check(Check),
+    /// List what is built in: scenarios, radio profiles
+    List(List),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Options that all commands with a scenario share.
+#[derive(Args, Debug, Clone)]
+pub struct ScenarioArgs {
+    /// A built-in scenario (see `skyweave list`) or a TOML file
+    #[arg(value_name = "SCENARIO", default_value = "ukraine")]
+    pub scenario: String,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  skyweave up                    the default scenario: Ukraine, on the real sky of 2026-05-21
+  skyweave up walker-220         a small constellation, ready in a second
+  skyweave up my.toml --json     one JSON object per epoch, for scripts
+
+While it runs, in a second terminal:
+  skyweave run --at Kyiv -- curl http://HOST/    (HOST is printed at the start: this machine, seen from space)
+
+Packets need a TUN device and either root or unprivileged user namespaces with `pasta`. Where neither is possible the
+network is planned without packets, and what is missing is printed.")]
+/// `skyweave up`.
+pub struct Up {
+    /// The scenario.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// Stop after this many epochs (default: go on until Ctrl-C)
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
+    /// One JSON object per line instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// Plan only: carry no packets
+    #[arg(long)]
+    pub no_packets: bool,
+    /// Real-time priority for the packet thread, where permitted (steadier delays on a busy machine)
+    #[arg(long)]
+    pub realtime: bool,
+    /// Threads of the planner (default: all cores)
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  skyweave run --at Kyiv -- ping -c 4 100.64.0.1           100.64.0.1 is the point of presence
+  skyweave run --at Kyiv --predict -- true                 planned against measured round trip
+  skyweave run --at 49.84,24.03 -- curl http://HOST:8000/  any place that the constellation covers
+  skyweave run --scenario walker-220 --at Madrid -- iperf3 -c HOST
+
+If `skyweave up` runs the same scenario the program joins it; otherwise a network of its own is started for it.")]
+/// `skyweave run`.
+pub struct Run {
+    /// Where the terminal stands.
+    #[command(flatten)]
+    pub at: At,
+    /// After the program, compare the planned round trip with the measured one
+    #[arg(long)]
+    pub predict: bool,
+    /// With --predict: measure over this many epochs
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "predict")]
+    pub predict_epochs: u32,
+    /// Results of --predict as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The program and its arguments, after `--`
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Args, Debug)]
+/// `skyweave shell`.
+pub struct Shell {
+    /// Where the terminal stands.
+    #[command(flatten)]
+    pub at: At,
+}
+
+/// A place and the scenario that it belongs to.
+#[derive(Args, Debug, Clone)]
+pub struct At {
+    /// A terminal of the scenario, a city, or LAT,LON in degrees
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
+    pub at: String,
+    /// A built-in scenario or a TOML file
+    #[arg(long, short, value_name = "S", default_value = "ukraine")]
+    pub scenario: String,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  skyweave plan                                    one epoch of `ukraine`
+  skyweave plan walker-220 --epochs 20 --json      one JSON object per epoch
+  skyweave plan ukraine --start 2026-05-21T06:00:00Z --epochs 4 --out plans/
+  skyweave check plans/118621440.plan              re-check a written plan against every rule
+
+The plans are CBOR files of a documented, versioned format (docs/plan-format.md).")]
+/// `skyweave plan`.
+pub struct Plan {
+    /// The scenario.
+    #[command(flatten)]
+    pub scenario: ScenarioArgs,
+    /// How many epochs of 15 s, one after the other
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub epochs: u64,
+    /// Start in the epoch that contains this UTC time (default: the scenario's start)
+    #[arg(long, value_name = "T")]
+    pub start: Option<String>,
+    /// Write each plan into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// One JSON object per epoch and line
+    #[arg(long)]
+    pub json: bool,
+    /// Run the checker on each plan; a broken rule makes the command fail
+    #[arg(long)]
+    pub check: bool,
+    /// Threads of the planner (default: all cores)
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Sites: CSV with id,name,lat_deg,lon_deg[,height_m]; pairs: CSV with src_id,dst_id. Other columns are ignored.
+Output columns: t_s,src_id,dst_id,rtt_ms,path; path joins the source, the satellites and the destination by `-`, or is
+`unreachable` with an empty rtt_ms. t_s counts from --start.
+
+Example, 200 s of the Hypatia paper's Kuiper shell:
+  skyweave routes hypatia-kuiper-630 --sites cities.csv --pairs pairs.csv \\
+      --start 2000-01-01T00:00:00Z --step 10 --count 20 --out routes.csv")]
+/// `skyweave routes`.
+pub struct Routes {
+    /// A built-in scenario or a TOML file
+    pub scenario: String,
+    /// Ground sites
+    #[arg(long, value_name = "CSV")]
+    pub sites: PathBuf,
+    /// Pairs of sites to connect
+    #[arg(long, value_name = "CSV")]
+    pub pairs: PathBuf,
+    /// First instant, UTC (default: the scenario's start)
+    #[arg(long, value_name = "T")]
+    pub start: Option<String>,
+    /// Seconds between instants
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    pub step: f64,
+    /// How many instants
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub count: u32,
+    /// Output file, `-` for standard output
+    #[arg(long, value_name = "CSV", default_value = "-")]
+    pub out: PathBuf,
+    /// JSON lines instead of CSV
+    #[arg(long)]
+    pub json: bool,
+    /// Threads (default: all cores)
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+/// `skyweave orbit`.
+pub struct Orbit {
+    #[command(subcommand)]
+    pub(crate) command: OrbitCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum OrbitCommand {
+    /// Positions of satellites as CSV: TEME, Earth-fixed and geodetic
+    #[command(after_help = "\
+Example:
+  skyweave orbit positions --time 2026-05-21T00:00:00Z --satellite STARLINK-1008 --step 60 --count 10")]
+    Positions(Positions),
+    /// Satellites visible from a place, with azimuth, elevation, range and range rate
+    #[command(after_help = "Example:\n  skyweave orbit visible --at Kyiv --min-elevation 40")]
+    Visible(Visible),
+    /// The next passes of satellites over a place
+    #[command(after_help = "Example:\n  skyweave orbit passes --at 50.45,30.52 --satellite STARLINK-1008 --hours 24")]
+    Passes(Passes),
+}
+
+/// Which satellites, and when.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct SkyArgs {
+    /// Element sets: a TLE, 3LE or OMM (JSON, CSV, XML, KVN) file (default: the built-in Starlink snapshot)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) elements: Option<PathBuf>,
+    /// Only satellites whose name contains this text, or with this catalogue number
+    #[arg(long, value_name = "NAME")]
+    pub(crate) satellite: Option<String>,
+    /// UTC time (default: the newest epoch of the element sets)
+    #[arg(long, value_name = "T")]
+    pub(crate) time: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Positions {
+    #[command(flatten)]
+    pub(crate) sky: SkyArgs,
+    /// Seconds between instants
+    #[arg(long, value_name = "S", default_value_t = 60.0)]
+    pub(crate) step: f64,
+    /// How many instants
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) count: u32,
+    /// Which frames to print
+    #[arg(long, value_enum, default_value_t = Frame::All)]
+    pub(crate) frame: Frame,
+    /// JSON lines instead of CSV
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Frame {
+    /// True equator, mean equinox: SGP4's own frame
+    Teme,
+    /// Earth-fixed
+    Ecef,
+    /// Latitude, longitude and height on WGS84
+    Geodetic,
+    /// All three
+    All,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Visible {
+    #[command(flatten)]
+    pub(crate) sky: SkyArgs,
+    /// A city, or LAT,LON in degrees
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
+    pub(crate) at: String,
+    /// Least elevation, degrees
+    #[arg(long, value_name = "DEG", default_value_t = 25.0)]
+    pub(crate) min_elevation: f64,
+    /// JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Passes {
+    #[command(flatten)]
+    pub(crate) sky: SkyArgs,
+    /// A city, or LAT,LON in degrees
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
+    pub(crate) at: String,
+    /// Least elevation, degrees
+    #[arg(long, value_name = "DEG", default_value_t = 25.0)]
+    pub(crate) min_elevation: f64,
+    /// How far to look ahead
+    #[arg(long, value_name = "H", default_value_t = 1.0)]
+    pub(crate) hours: f64,
+    /// JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  skyweave check ukraine                  what the scenario loads, which satellites are left out and why
+  skyweave check my-scenario.toml
+  skyweave check plans/118621440.plan     re-check a written plan against every rule")]
+/// `skyweave check`.
+pub struct Check {
+    /// A built-in scenario, a scenario file (TOML) or a plan file
+    #[arg(value_name = "SCENARIO|PLAN")]
+    pub target: String,
+    /// For a plan: the scenario it was made from, if the plan does not name one that can be found
+    #[arg(long, value_name = "S")]
+    pub scenario: Option<String>,
+    /// JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+/// `skyweave list`.
+pub struct List {
+    /// JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Up(args) => commands::up::up(&args),
+        Command::Run(args) => commands::run::run(&args),
+        Command::Shell(args) => commands::run::shell(&args),
+        Command::Plan(args) => commands::plan::plan(&args),
+        Command::Routes(args) => commands::routes::routes(&args),
+        Command::Orbit(args) => commands::orbit::orbit(&args.command),
+        Command::Check(args) => commands::check::check(&args),
+        Command::List(args) => commands::list::list(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut <Cli as clap::CommandFactory>::command(),
+                "skyweave",
+                &mut std::io::stdout(),
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    done.unwrap_or_else(|error| {
+        if !commands::is_broken_pipe(&error) {
+            eprintln!("skyweave: {error:#}");
+        }
+        ExitCode::FAILURE
+    })
+}

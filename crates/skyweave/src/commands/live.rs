@@ -1,0 +1,446 @@
+//! A live run: a world, its network, and the loop that keeps plans ready. `up` shows it; `run` and `shell` use it.
+
+use super::summary::Summary;
+use crate::live::{Clock, Controller, Network, NetworkConfig, Realtime, TerminalConfig};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use skyweave_base::{Enu, EpochNumber, Span, TerminalId, Time};
+use skyweave_dataplane::EpochTable;
+use skyweave_plan::{Plan, Planner, TerminalOutcome};
+use skyweave_world::World;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What a live run is told at its start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Whether packets are carried at all.
+    pub(crate) packets: bool,
+    /// Real-time priority of the packet thread.
+    pub(crate) realtime: Realtime,
+    /// Whether other processes may join.
+    pub(crate) serve: bool,
+}
+
+/// One epoch as it is told to people, scripts and joining processes.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    #[serde(flatten)]
+    pub(crate) summary: Summary,
+    /// First instant of the epoch, nanoseconds of the network's time.
+    pub(crate) start_ns: Time,
+    pub(crate) end_ns: Time,
+    /// True if the plan was not ready when its epoch began.
+    pub(crate) late: bool,
+    pub(crate) live: Vec<LiveTerminalReport>,
+}
+
+/// A live terminal in one epoch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LiveTerminalReport {
+    pub(crate) id: TerminalId,
+    pub(crate) name: String,
+    pub(crate) satellite: Option<String>,
+    pub(crate) elevation_deg: Option<f64>,
+    pub(crate) lasers: Option<usize>,
+    pub(crate) gateway: Option<String>,
+    pub(crate) pop: Option<String>,
+    pub(crate) down_mbps: f64,
+    pub(crate) up_mbps: f64,
+    /// Planned round trip to the point of presence at each second of the epoch, the end included, ms.
+    pub(crate) planned_rtt_ms: Vec<f64>,
+    /// Why it has no service.
+    pub(crate) reason: Option<String>,
+}
+
+impl LiveTerminalReport {
+    /// The planned round trip of a packet sent `since_start` after the epoch's start: linear between the seconds, which a
+    /// range over 15 s follows to under a microsecond.
+    pub(crate) fn planned_rtt_ms_at(&self, since_start: Span) -> Option<f64> {
+        let last = self.planned_rtt_ms.len().checked_sub(2)?;
+        let s = since_start.as_secs_f64().max(0.0);
+        let i = (s as usize).min(last);
+        let (a, b) = (self.planned_rtt_ms[i], self.planned_rtt_ms[i + 1]);
+        Some(a + (b - a) * (s - i as f64))
+    }
+}
+
+/// How many past epochs a joining process can ask about.
+const HISTORY: usize = 64;
+/// Plans are made this long before their epoch, or three times as long as the last one took if that is more.
+const LEAD: Span = Span::from_secs(4);
+const SERVICE_WAIT_EPOCHS: usize = 4;
+
+/// A network that runs: shared between the planning loop, the control socket and whoever watches.
+pub(crate) struct LiveRun {
+    world: Mutex<World>,
+    pool: rayon::ThreadPool,
+    planner: Mutex<Planner>,
+    /// How many processes use a terminal that joined at run time.
+    attached: Mutex<BTreeMap<TerminalId, usize>>,
+    network: Option<Network>,
+    clock: Clock,
+    state: Mutex<State>,
+    changed: Condvar,
+    scenario: String,
+}
+
+#[derive(Default)]
+struct State {
+    reports: VecDeque<Report>,
+    stop: bool,
+    late: u64,
+    failed: Option<String>,
+}
+
+/// A first plan and its table, made before the clock starts.
+pub(crate) struct Prepared {
+    plan: Plan,
+    table: EpochTable,
+    report: Report,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere must not hide the state from the clean-up.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Plans one epoch and says how it went.
+fn prepare(
+    world: &Mutex<World>,
+    planner: &mut Planner,
+    epoch: EpochNumber,
+    previous: Option<&Plan>,
+) -> Result<Prepared> {
+    let begun = Instant::now();
+    // Terminals may join while the plan is made; this plan is one without them.
+    let inputs = lock(world).inputs(epoch);
+    let plan = planner.plan(&inputs, previous);
+    let planning_ms = begun.elapsed().as_secs_f64() * 1e3;
+    if cfg!(debug_assertions) {
+        let broken = skyweave_plan::check(&inputs, &plan);
+        anyhow::ensure!(broken.is_empty(), "the plan of epoch {epoch} breaks a rule: {}", broken[0]);
+    }
+    let world = &*lock(world);
+    let table = world.forwarding(&plan);
+    let report = Report {
+        summary: Summary::of(&plan, Some(planning_ms)),
+        start_ns: plan.start,
+        end_ns: plan.end,
+        late: false,
+        live: plan.terminals.iter().map(|outcome| describe(world, &plan, &table, outcome)).collect(),
+    };
+    Ok(Prepared { plan, table, report })
+}
+
+/// What people want to know of a live terminal.
+fn describe(world: &World, plan: &Plan, table: &EpochTable, outcome: &TerminalOutcome) -> LiveTerminalReport {
+    let terminal = world.terminals().iter().find(|t| t.id == outcome.terminal);
+    let mut told = LiveTerminalReport {
+        id: outcome.terminal,
+        name: terminal.map_or_else(|| outcome.terminal.to_string(), |t| t.name.clone()),
+        satellite: None,
+        elevation_deg: None,
+        lasers: None,
+        gateway: None,
+        pop: None,
+        down_mbps: 0.0,
+        up_mbps: 0.0,
+        planned_rtt_ms: Vec::new(),
+        reason: None,
+    };
+    let service = match outcome.service {
+        Ok(service) => service,
+        Err(reason) => {
+            told.reason = Some(reason.to_string());
+            return told;
+        }
+    };
+    let slot = plan.slots[service.slot as usize];
+    let landing = &plan.landings[slot.landing as usize];
+    told.satellite = Some(world.satellites()[slot.satellite.index()].name.clone());
+    told.elevation_deg = terminal.zip(world.sky().ecef(slot.satellite, plan.start).ok()).map(|(terminal, satellite)| {
+        Enu::at(world.position(terminal, plan.start)).look(satellite).elevation_rad.to_degrees()
+    });
+    told.lasers = Some(landing.path.len() - 1);
+    told.gateway = Some(world.gateways()[landing.gateway.index()].name.clone());
+    told.pop = Some(world.pops()[service.pop.index()].city.clone());
+    told.down_mbps = f64::from(service.down_kbps) / 1e3;
+    told.up_mbps = f64::from(service.up_kbps) / 1e3;
+    if let Some((_, Ok(route))) = table.routes.iter().find(|(id, _)| *id == outcome.terminal) {
+        let seconds = (plan.end - plan.start).nanos() / 1_000_000_000;
+        told.planned_rtt_ms = (0..=seconds)
+            .map(|s| route.round_trip(plan.start + Span::from_secs(s)).as_millis_f64())
+            .collect();
+    }
+    told
+}
+
+impl LiveRun {
+    /// Plans the first epoch, builds the network and starts the clock.
+    pub(crate) fn start(
+        world: World,
+        pool: rayon::ThreadPool,
+        scenario: &str,
+        options: Options,
+    ) -> Result<(Arc<Self>, Plan)> {
+        let starts_now = world.starts_now();
+        let first_epoch = world.first_epoch();
+        let live: Vec<_> = world.terminals().iter().map(|t| (t.id, t.name.clone())).collect();
+        let world = Mutex::new(world);
+        let mut planner = Planner::default();
+        let first = pool.install(|| prepare(&world, &mut planner, first_epoch, None))?;
+        let clock = match starts_now {
+            true => Clock::wall(),
+            false => Clock::starting_at(first.plan.start),
+        };
+        let network = match options.packets {
+            true => {
+                let mut config = NetworkConfig::new(scenario, clock);
+                config.realtime = options.realtime;
+                config.terminals = live.into_iter().map(|(id, name)| TerminalConfig { id, name }).collect();
+                Some(Network::start(config).context("cannot start the live network")?)
+            }
+            false => None,
+        };
+        let run = Arc::new(Self {
+            world,
+            pool,
+            planner: Mutex::new(planner),
+            attached: Mutex::new(BTreeMap::new()),
+            network,
+            clock,
+            state: Mutex::new(State::default()),
+            changed: Condvar::new(),
+            scenario: scenario.to_owned(),
+        });
+        let plan = run.adopt(first);
+        if let (Some(network), true) = (&run.network, options.serve) {
+            network.serve(Arc::clone(&run) as Arc<dyn Controller>)?;
+        }
+        Ok((run, plan))
+    }
+
+    /// Hands a plan to the packets and tells everyone.
+    fn adopt(&self, mut prepared: Prepared) -> Plan {
+        prepared.report.late = self.clock.now() > prepared.plan.start + Span::from_secs(1) && {
+            !lock(&self.state).reports.is_empty()
+        };
+        if let Some(network) = &self.network {
+            network.install(Arc::new(prepared.table));
+            if let Ok(event) = serde_json::to_value(&prepared.report) {
+                network.publish(&event);
+            }
+        }
+        let mut state = lock(&self.state);
+        state.late += u64::from(prepared.report.late);
+        state.reports.push_back(prepared.report);
+        if state.reports.len() > HISTORY {
+            state.reports.pop_front();
+        }
+        self.changed.notify_all();
+        prepared.plan
+    }
+
+    /// Keeps plans ready until [`LiveRun::stop`] or until `epochs` plans were made in all and have passed.
+    pub(crate) fn keep_planning(&self, mut plan: Plan, epochs: Option<u64>) {
+        let mut made = 1;
+        while epochs.is_none_or(|n| made < n) {
+            let lead = {
+                let state = lock(&self.state);
+                let last_ms = state.reports.back().map_or(0.0, |r| r.summary.planning_ms.unwrap_or(0.0));
+                LEAD.max(Span::from_secs_f64(3.0 * last_ms / 1e3)).min(Span::from_secs(14))
+            };
+            let next = plan.epoch.next().max(EpochNumber::containing(self.clock.now()));
+            if !self.wait_until(next.start() - lead) {
+                return;
+            }
+            let prepared =
+                self.pool.install(|| prepare(&self.world, &mut lock(&self.planner), next, Some(&plan)));
+            match prepared {
+                Ok(prepared) => plan = self.adopt(prepared),
+                Err(error) => {
+                    lock(&self.state).failed = Some(format!("{error:#}"));
+                    self.changed.notify_all();
+                    return;
+                }
+            }
+            made += 1;
+        }
+        self.wait_until(plan.end);
+        self.stop();
+    }
+
+    /// Waits for an instant of the network's time. False if the run is to stop.
+    fn wait_until(&self, t: Time) -> bool {
+        let mut state = lock(&self.state);
+        loop {
+            if state.stop {
+                return false;
+            }
+            let left = (t - self.clock.now()).nanos();
+            if left <= 0 {
+                return true;
+            }
+            state = self
+                .changed
+                .wait_timeout(state, Duration::from_nanos(left as u64))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Waits for a report that `seen` has not counted yet. `None` when the run stops.
+    pub(crate) fn next_report(&self, after: Option<EpochNumber>) -> Result<Option<Report>> {
+        let mut state = lock(&self.state);
+        loop {
+            let new = state.reports.iter().find(|r| after.is_none_or(|a| r.summary.epoch > a.0));
+            if let Some(report) = new {
+                return Ok(Some(report.clone()));
+            }
+            if let Some(failed) = state.failed.take() {
+                anyhow::bail!(failed);
+            }
+            if state.stop {
+                return Ok(None);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ends the planning loop and wakes everyone who waits.
+    pub(crate) fn stop(&self) {
+        lock(&self.state).stop = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn network(&self) -> Option<&Network> {
+        self.network.as_ref()
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    pub(crate) fn late(&self) -> u64 {
+        lock(&self.state).late
+    }
+
+    /// The state as joining processes read it.
+    pub(crate) fn status(&self) -> Status {
+        let state = lock(&self.state);
+        Status {
+            scenario: self.scenario.clone(),
+            pid: std::process::id(),
+            clock: self.clock,
+            late: state.late,
+            epochs: state.reports.iter().map(EpochStatus::from).collect(),
+        }
+    }
+
+    /// The terminal at a place, made if need be; returns once it has service or it is clear that it has none.
+    pub(crate) fn terminal_at(&self, place: &str) -> Result<TerminalId> {
+        let network = self.network.as_ref().context("the network runs without packets")?;
+        let mut attached = lock(&self.attached);
+        let (id, joined) = lock(&self.world).terminal_at(place)?;
+        if joined && !attached.contains_key(&id) {
+            let name = place.to_owned();
+            if let Err(error) = network.add_terminal(TerminalConfig { id, name }) {
+                lock(&self.world).remove_terminal(id);
+                return Err(error.into());
+            }
+        }
+        if joined {
+            *attached.entry(id).or_insert(0) += 1;
+        }
+        drop(attached);
+        if let Err(error) = self.wait_for_service(id, place) {
+            self.leave(id);
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    /// One user less of a terminal; one that joined at run time goes with its last user.
+    fn leave(&self, id: TerminalId) {
+        let mut attached = lock(&self.attached);
+        let Some(users) = attached.get_mut(&id) else { return };
+        *users -= 1;
+        if *users == 0 {
+            attached.remove(&id);
+            lock(&self.world).remove_terminal(id);
+            if let Some(network) = &self.network {
+                // Without packets there is nothing to remove, and an error here has nobody to hear it.
+                let _ = network.remove_terminal(id);
+            }
+        }
+    }
+
+    fn wait_for_service(&self, id: TerminalId, place: &str) -> Result<()> {
+        let begun = Instant::now();
+        let mut tried = 0;
+        let mut after = None;
+        loop {
+            let now = self.clock.now();
+            let report = self.next_report(after)?.context("the network is ending")?;
+            after = Some(EpochNumber(report.summary.epoch));
+            if report.end_ns <= now {
+                continue;
+            }
+            match report.live.iter().find(|t| t.id == id) {
+                Some(told) if told.reason.is_none() => {
+                    if !self.wait_until(report.start_ns) {
+                        anyhow::bail!("the network is ending");
+                    }
+                    return Ok(());
+                }
+                Some(told) => {
+                    tried += 1;
+                    let reason = told.reason.as_deref().unwrap_or_default();
+                    anyhow::ensure!(tried < SERVICE_WAIT_EPOCHS, "no service at {place}: {reason}");
+                }
+                None => anyhow::ensure!(begun.elapsed() < Duration::from_secs(90), "no plan names the terminal at {place}"),
+            }
+        }
+    }
+}
+
+/// What [`LiveRun::status`] tells, and a joining process reads.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) scenario: String,
+    pub(crate) pid: u32,
+    pub(crate) clock: Clock,
+    pub(crate) late: u64,
+    pub(crate) epochs: Vec<EpochStatus>,
+}
+
+/// The part of a report that `--predict` needs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct EpochStatus {
+    pub(crate) epoch: i64,
+    pub(crate) start_ns: Time,
+    pub(crate) end_ns: Time,
+    pub(crate) live: Vec<LiveTerminalReport>,
+}
+
+impl From<&Report> for EpochStatus {
+    fn from(r: &Report) -> Self {
+        Self { epoch: r.summary.epoch, start_ns: r.start_ns, end_ns: r.end_ns, live: r.live.clone() }
+    }
+}
+
+impl Controller for LiveRun {
+    fn status(&self) -> serde_json::Value {
+        serde_json::to_value(LiveRun::status(self)).unwrap_or_default()
+    }
+
+    fn attach(&self, place: &str) -> Result<TerminalId, String> {
+        self.terminal_at(place).map_err(|e| format!("{e:#}"))
+    }
+
+    fn detach(&self, terminal: TerminalId) {
+        self.leave(terminal);
+    }
+}
