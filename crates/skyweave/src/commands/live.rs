@@ -215,7 +215,7 @@ impl LiveRun {
             changed: Condvar::new(),
             scenario: scenario.to_owned(),
         });
-        let plan = run.adopt(first);
+        let plan = run.adopt(first)?;
         if let (Some(network), true) = (&run.network, options.serve) {
             network.serve(Arc::clone(&run) as Arc<dyn Controller>)?;
         }
@@ -223,15 +223,13 @@ impl LiveRun {
     }
 
     /// Hands a plan to the packets and tells everyone.
-    fn adopt(&self, mut prepared: Prepared) -> Plan {
-        prepared.report.late = self.clock.now() > prepared.plan.start + Span::from_secs(1) && {
-            !lock(&self.state).reports.is_empty()
-        };
+    fn adopt(&self, mut prepared: Prepared) -> Result<Plan> {
+        // The first plan is made before the clock starts.
+        let first = lock(&self.state).reports.is_empty();
+        prepared.report.late = !first && self.clock.now() > prepared.plan.start;
         if let Some(network) = &self.network {
-            network.install(Arc::new(prepared.table));
-            if let Ok(event) = serde_json::to_value(&prepared.report) {
-                network.publish(&event);
-            }
+            network.install(Arc::new(prepared.table))?;
+            network.publish(&serde_json::to_value(&prepared.report)?);
         }
         let mut state = lock(&self.state);
         state.late += u64::from(prepared.report.late);
@@ -240,7 +238,7 @@ impl LiveRun {
             state.reports.pop_front();
         }
         self.changed.notify_all();
-        prepared.plan
+        Ok(prepared.plan)
     }
 
     /// Keeps plans ready until [`LiveRun::stop`] or until `epochs` plans were made in all and have passed.
@@ -258,8 +256,8 @@ impl LiveRun {
             }
             let prepared =
                 self.pool.install(|| prepare(&self.world, &mut lock(&self.planner), next, Some(&plan)));
-            match prepared {
-                Ok(prepared) => plan = self.adopt(prepared),
+            match prepared.and_then(|prepared| self.adopt(prepared)) {
+                Ok(next) => plan = next,
                 Err(error) => {
                     lock(&self.state).failed = Some(format!("{error:#}"));
                     self.changed.notify_all();
@@ -317,10 +315,6 @@ impl LiveRun {
 
     pub(crate) fn network(&self) -> Option<&Network> {
         self.network.as_ref()
-    }
-
-    pub(crate) fn clock(&self) -> Clock {
-        self.clock
     }
 
     pub(crate) fn late(&self) -> u64 {

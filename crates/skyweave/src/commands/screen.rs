@@ -58,12 +58,12 @@ impl Screen {
 }
 
 const HEADER: &str = "\
-epoch      start (UTC)          planned   satellites  cells served       terminals served         delivered     moved";
+epoch     start (UTC)           planned   satellites   cells served     terminals served         delivered      moved";
 
 fn row(report: &Report) -> String {
     let s = &report.summary;
     format!(
-        "{:<10} {:<20} {:>5.0} ms{} {:>5}/{:<5} {:>7} {:>6}   {:>10} {:>6}   {:>7.0} Gbit/s {:>9}",
+        "{:<9} {:<20} {:>5.0} ms{} {:>5}/{:<5} {:>8} {:>6}   {:>11} {:>6}   {:>8.1} Gbit/s {:>10}",
         s.epoch,
         s.start.to_string(),
         s.planning_ms.unwrap_or(0.0),
