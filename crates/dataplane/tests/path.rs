@@ -337,6 +337,28 @@ fn without_a_following_table_the_last_one_goes_on_and_each_missed_epoch_counts()
 }
 
 #[test]
+fn a_gap_between_tables_counts_however_rarely_the_engine_is_asked() {
+    let mut net = Net::new(1);
+    net.install(table(0, vec![beam(FAST)], vec![route(0, MS)]));
+    net.install(table(3, vec![beam(FAST)], vec![route(0, MS)]));
+    net.poll(50 * SECOND);
+    assert_eq!(net.engine.counters().late_plan, 2);
+    assert_eq!(net.engine.epoch(), Some(3));
+}
+
+#[test]
+fn a_late_table_lets_nothing_leave_before_it_came() {
+    let mut net = Net::new(1);
+    net.install(table(0, vec![beam(0)], vec![route(0, MS)]));
+    net.send(16 * SECOND, terminal(0), &up4(0, 100, 0));
+    net.poll(17 * SECOND);
+    // Its start, 15 s, lies before the packet's arrival.
+    net.install(table(1, vec![beam(FAST)], vec![route(0, MS)]));
+    net.drive(20 * SECOND);
+    assert_eq!(net.out[0].due, 17 * SECOND + MS);
+}
+
+#[test]
 fn old_overlapping_and_senseless_tables_are_refused() {
     let mut net = Net::new(1);
     let fine = table(1, vec![beam(FAST)], vec![route(0, MS)]);
