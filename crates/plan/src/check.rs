@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use skyweave_base::{CellId, Ecef, Enu, GatewayId, Geodetic, SatId, Vec3};
 use skyweave_radio::{LinkLimit, RateModel};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// A rule of the network, or of what a plan must say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,10 +140,52 @@ enum Sight<'a> {
 }
 
 /// Why a link is not allowed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
-    Mask { found: String, allowed: String },
-    Gso { found: String, allowed: String },
+    Elevation {
+        rad: f64,
+        least_rad: f64,
+        when: &'static str,
+    },
+    Range {
+        m: f64,
+        most_m: f64,
+        when: &'static str,
+    },
+    NearGso {
+        rad: f64,
+        least_rad: f64,
+        when: &'static str,
+    },
+    NotListed,
+}
+
+impl Fault {
+    fn found(&self) -> String {
+        match *self {
+            Self::Elevation { rad, when, .. } => {
+                format!("elevation {:.4} degrees at the {when}", rad.to_degrees())
+            }
+            Self::Range { m, when, .. } => format!("{:.3} km at the {when}", m / 1e3),
+            Self::NearGso { rad, when, .. } => {
+                format!(
+                    "{:.4} degrees from the GSO arc at the {when}",
+                    rad.to_degrees()
+                )
+            }
+            Self::NotListed => "a pair that is not within reach".to_owned(),
+        }
+    }
+
+    fn allowed(&self) -> String {
+        match *self {
+            Self::Elevation { least_rad, .. } | Self::NearGso { least_rad, .. } => {
+                format!("at least {:.4} degrees", least_rad.to_degrees())
+            }
+            Self::Range { most_m, .. } => format!("at most {:.3} km", most_m / 1e3),
+            Self::NotListed => "pairs listed".to_owned(),
+        }
+    }
 }
 
 struct Checker<'a> {
@@ -496,10 +539,14 @@ impl<'a> Checker<'a> {
                 );
             }
         }
-        match self.user_fault(cell, satellite) {
-            Some(Fault::Mask { found, allowed }) => wrong(Rule::UserMask, found, allowed),
-            Some(Fault::Gso { found, allowed }) => wrong(Rule::UserGso, found, allowed),
-            None => {}
+        if let Some(fault) = self.user_fault(cell, satellite) {
+            let near_arc = matches!(fault, Fault::NearGso { .. });
+            let rule = if near_arc {
+                Rule::UserGso
+            } else {
+                Rule::UserMask
+            };
+            wrong(rule, fault.found(), fault.allowed());
         }
         found
     }
@@ -523,7 +570,7 @@ impl<'a> Checker<'a> {
         match self.sight {
             Sight::Positions => link_fault(self.inputs.profile.user.limit, cell.centre, satellite),
             Sight::Listed(reach) if reach.user.contains(&(cell.id, satellite.id)) => None,
-            Sight::Listed(_) => Some(not_listed()),
+            Sight::Listed(_) => Some(Fault::NotListed),
         }
     }
 
@@ -546,7 +593,7 @@ impl<'a> Checker<'a> {
         match self.sight {
             Sight::Positions => link_fault(limit, gateway.place, satellite),
             Sight::Listed(reach) if reach.feeder.contains(&(id, satellite.id)) => None,
-            Sight::Listed(_) => Some(not_listed()),
+            Sight::Listed(_) => Some(Fault::NotListed),
         }
     }
 
@@ -746,8 +793,8 @@ impl<'a> Checker<'a> {
             if let (Some(site), Some(state)) = (self.gateway(gateway), self.satellite(satellite))
                 && let Some(fault) = self.feeder_fault(gateway, site, state)
             {
-                let (Fault::Mask { found, allowed } | Fault::Gso { found, allowed }) = fault;
-                self.report(Rule::FeederMask, name((gateway, satellite)), found, allowed);
+                let subject = name((gateway, satellite));
+                self.report(Rule::FeederMask, subject, fault.found(), fault.allowed());
             }
         }
         for (gateway, (links, total)) in of_gateway {
@@ -996,25 +1043,26 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Compares the reason stated for an unserved cell with the true one.
+    /// Compares the reason stated for an unserved cell with the true ones.
     fn reason(&self, ground: &Ground, cell: &Cell, stated: Reason) -> Option<Violation> {
-        let truth = self.true_reason(ground, cell);
-        (truth != Ok(stated)).then(|| {
-            let allowed = match truth {
-                Ok(reason) => format!("{reason:?}"),
-                Err(way) => format!("served: {way}"),
-            };
-            violation(
-                Rule::Reason,
-                format!("cell {}", cell.id),
-                format!("unserved, {stated:?}"),
-                allowed,
-            )
-        })
+        let allowed = match self.true_reasons(ground, cell) {
+            Ok(reasons) if reasons.contains(&stated) => return None,
+            Ok(reasons) => format!("{reasons:?}"),
+            Err(way) => format!("served: {way}"),
+        };
+        Some(violation(
+            Rule::Reason,
+            format!("cell {}", cell.id),
+            format!("unserved, {stated:?}"),
+            allowed,
+        ))
     }
 
     /// Why a cell that gets nothing gets nothing; or how it could be served.
-    fn true_reason(&self, ground: &Ground, cell: &Cell) -> Result<Reason, String> {
+    ///
+    /// Each satellite that is high enough, clear of the arc and has a way to a gateway fails for its own reason, and each of these is
+    /// true; without such a satellite there is one reason, that of the satellite that came nearest.
+    fn true_reasons(&self, ground: &Ground, cell: &Cell) -> Result<BTreeSet<Reason>, String> {
         let mut slots = self.slots_of(cell.id).peekable();
         if slots.peek().is_some() {
             return match slots.find(|slot| ground.spare.contains(&slot.satellite)) {
@@ -1022,33 +1070,16 @@ impl<'a> Checker<'a> {
                     "there is room on the way from satellite {}",
                     slot.satellite
                 )),
-                None => Ok(Reason::BackhaulFull),
+                None => Ok([Reason::BackhaulFull].into()),
             };
         }
-        let mut reason = Reason::NoSatelliteInReach;
-        let mut raise = |to: Reason| {
-            // Of several the one that came nearest to service.
-            let rank = |r| {
-                [
-                    Reason::NoSatelliteInReach,
-                    Reason::GsoExclusion,
-                    Reason::NoGatewayPath,
-                    Reason::NoFreeSlot,
-                    Reason::ChannelConflict,
-                    Reason::BackhaulFull,
-                ]
-                .iter()
-                .position(|&x| x == r)
-            };
-            if rank(to) > rank(reason) {
-                reason = to;
-            }
-        };
+        let (mut near_arc, mut adrift) = (false, false);
+        let mut reasons = BTreeSet::new();
         for satellite in ground.near(self, cell) {
             match self.user_fault(cell, satellite) {
-                Some(Fault::Mask { .. }) => continue,
-                Some(Fault::Gso { .. }) => raise(Reason::GsoExclusion),
-                None if !ground.grounded.contains(&satellite.id) => raise(Reason::NoGatewayPath),
+                Some(Fault::NearGso { .. }) => near_arc = true,
+                Some(_) => {}
+                None if !ground.grounded.contains(&satellite.id) => adrift = true,
                 None => match ground.place_for(self, cell, satellite.id) {
                     Place::Free { channel, beam } if ground.spare.contains(&satellite.id) => {
                         return Err(format!(
@@ -1056,13 +1087,20 @@ impl<'a> Checker<'a> {
                             satellite.id
                         ));
                     }
-                    Place::Free { .. } => raise(Reason::BackhaulFull),
-                    Place::Conflict => raise(Reason::ChannelConflict),
-                    Place::Full => raise(Reason::NoFreeSlot),
+                    Place::Free { .. } => _ = reasons.insert(Reason::BackhaulFull),
+                    Place::Conflict => _ = reasons.insert(Reason::ChannelConflict),
+                    Place::Full => _ = reasons.insert(Reason::NoFreeSlot),
                 },
             }
         }
-        Ok(reason)
+        if reasons.is_empty() {
+            reasons.insert(match (adrift, near_arc) {
+                (true, _) => Reason::NoGatewayPath,
+                (false, true) => Reason::GsoExclusion,
+                (false, false) => Reason::NoSatelliteInReach,
+            });
+        }
+        Ok(reasons)
     }
 }
 
@@ -1268,13 +1306,6 @@ fn describe(slot: &Slot) -> String {
     )
 }
 
-fn not_listed() -> Fault {
-    Fault::Mask {
-        found: "a pair that is not within reach".to_owned(),
-        allowed: "pairs listed".to_owned(),
-    }
-}
-
 /// Rates of a plan may come from anywhere: a sum that overflows is over every limit.
 fn add(sum: &mut u64, more: u64) {
     *sum = sum.saturating_add(more);
@@ -1293,81 +1324,96 @@ fn around(cell: CellId) -> Vec<CellId> {
         .collect()
 }
 
-/// The first limit that a link between a ground point and a satellite breaks at either end of the epoch.
+/// The limit that a link between a ground point and a satellite breaks at either end of the epoch: range or elevation before the
+/// GSO arc.
 fn link_fault(limit: LinkLimit, place: Geodetic, satellite: &SatelliteState) -> Option<Fault> {
     let here = Enu::at(place);
-    let mut near_gso = None;
-    for (position, when) in [(satellite.start, "start"), (satellite.end, "end")] {
-        let look = here.look(position);
-        match limit {
-            LinkLimit::Range { max_range_m } if look.range_m > max_range_m + LENGTH_TOLERANCE_M => {
-                let found = format!("{:.3} km at the {when}", look.range_m / 1e3);
-                return Some(Fault::Mask {
-                    found,
-                    allowed: format!("at most {:.3} km", max_range_m / 1e3),
-                });
-            }
-            LinkLimit::Elevation {
-                min_elevation_rad, ..
-            } if look.elevation_rad < min_elevation_rad - ANGLE_TOLERANCE_RAD => {
-                let found = format!(
-                    "elevation {:.4} degrees at the {when}",
-                    look.elevation_rad.to_degrees()
-                );
-                let allowed = format!("at least {:.4} degrees", min_elevation_rad.to_degrees());
-                return Some(Fault::Mask { found, allowed });
-            }
-            LinkLimit::Elevation {
-                gso_exclusion_rad, ..
-            } if gso_exclusion_rad > 0.0 => {
-                let angle_rad = gso_angle_rad(&here, position);
-                if angle_rad < gso_exclusion_rad - ANGLE_TOLERANCE_RAD {
-                    let found = format!(
-                        "{:.4} degrees from the GSO arc at the {when}",
-                        angle_rad.to_degrees()
-                    );
-                    let allowed = format!("at least {:.4} degrees", gso_exclusion_rad.to_degrees());
-                    near_gso = Some(Fault::Gso { found, allowed });
-                }
-            }
-            _ => {}
+    let ends = [(satellite.start, "start"), (satellite.end, "end")];
+    let (least_rad, exclusion_rad) = match limit {
+        LinkLimit::Range {
+            max_range_m: most_m,
+        } => {
+            let ranges = ends.map(|(position, when)| (position.distance_m(here.origin), when));
+            let too_far = ranges
+                .into_iter()
+                .find(|&(m, _)| m > most_m + LENGTH_TOLERANCE_M);
+            return too_far.map(|(m, when)| Fault::Range { m, most_m, when });
+        }
+        LinkLimit::Elevation {
+            min_elevation_rad,
+            gso_exclusion_rad,
+        } => (min_elevation_rad, gso_exclusion_rad),
+    };
+    for (position, when) in ends {
+        let rad = here.look(position).elevation_rad;
+        if rad < least_rad - ANGLE_TOLERANCE_RAD {
+            return Some(Fault::Elevation {
+                rad,
+                least_rad,
+                when,
+            });
         }
     }
-    near_gso
+    if exclusion_rad <= 0.0 {
+        return None;
+    }
+    let angles = ends
+        .into_iter()
+        .map(|(position, when)| (gso_angle_rad(&here, position, exclusion_rad), when));
+    let near = angles.filter(|&(rad, _)| rad < exclusion_rad - ANGLE_TOLERANCE_RAD);
+    near.map(|(rad, when)| Fault::NearGso {
+        rad,
+        least_rad: exclusion_rad,
+        when,
+    })
+    .next()
 }
 
-/// Least angle between a satellite and the GSO arc above the horizon, by looking at points of the arc: every 2 degrees of the
-/// visible side, and around the nearest of these every 0.03 degrees. It misses the nearest point by up to 0.015 degrees of arc,
-/// so that it errs by 1e-7 rad at 18 degrees, and never below the truth; π if no point is above the horizon.
-fn gso_angle_rad(here: &Enu, satellite: Ecef) -> f64 {
+/// Points of the arc looked at first: every 2 degrees of longitude from 90 degrees west of the observer to 90 degrees east.
+const ARC_SIDE: i32 = 45;
+
+/// The least angle between a satellite and the GSO arc above the horizon, by looking at points of the arc: every 2 degrees of
+/// longitude, and where that is not yet decisive around the nearest of these every 0.03 degrees. It then misses the nearest point by
+/// up to 0.015 degrees of arc, so that it errs by 1e-7 rad at 18 degrees, and never below the truth; π if no point is above
+/// the horizon. An angle above `enough_rad` may be up to 1.2 degrees too large.
+fn gso_angle_rad(here: &Enu, satellite: Ecef, enough_rad: f64) -> f64 {
     /// Recommendation ITU-R S.1503-3: 42,164.2 km.
     const RADIUS_M: f64 = 42_164_200.0;
-    let toward = (satellite.0 - here.origin.0).unit();
-    let own = here.origin.0.y.atan2(here.origin.0.x);
-    let cosine = |offset_rad: f64| {
-        let (sin, cos) = (own + offset_rad).sin_cos();
-        let to_arc = Vec3::new(RADIUS_M * cos, RADIUS_M * sin, 0.0) - here.origin.0;
-        if to_arc.dot(here.up) < 0.0 {
+    static ARC: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
+        (-ARC_SIDE..=ARC_SIDE)
+            .map(|i| (PI / 90.0 * f64::from(i)).sin_cos())
+            .collect()
+    });
+    // All in a frame turned to the observer's own longitude: x outward, y east.
+    let turn = |v: Vec3| v.rotate_frame_z(here.origin.0.y.atan2(here.origin.0.x));
+    let (origin, up) = (turn(here.origin.0), turn(here.up));
+    let toward = turn(satellite.0 - here.origin.0).unit();
+    let cosine = |(sin, cos): (f64, f64)| {
+        let to_arc = Vec3::new(RADIUS_M * cos, RADIUS_M * sin, 0.0) - origin;
+        if to_arc.dot(up) < 0.0 {
             -2.0
         } else {
             to_arc.dot(toward) / to_arc.norm()
         }
     };
-    let best = |middle: f64, step: f64, each_side: i32| {
-        (-each_side..=each_side)
-            .map(|i| middle + step * f64::from(i))
-            .map(|offset| (cosine(offset), offset))
-            .fold(
-                (-3.0, 0.0),
-                |best, next| if next.0 > best.0 { next } else { best },
-            )
-    };
-    let step = PI / 90.0;
-    let (coarse, offset) = best(0.0, step, 45);
-    if coarse < -1.0 {
+    let (mut best, mut at) = (-3.0, 0);
+    for (i, &point) in ARC.iter().enumerate() {
+        let cosine = cosine(point);
+        if cosine > best {
+            (best, at) = (cosine, i as i32 - ARC_SIDE);
+        }
+    }
+    if best < -1.0 {
         return PI;
     }
-    best(offset, step / 64.0, 64).0.clamp(-1.0, 1.0).acos()
+    // Seen from the ground 1 degree of the arc is at most 42164/35786 degrees.
+    if best.clamp(-1.0, 1.0).acos() - 1.2 * PI / 180.0 < enough_rad {
+        let fine = |i: i32| PI / 90.0 * (f64::from(at) + f64::from(i) / 64.0);
+        best = (-64..=64)
+            .map(|i| cosine(fine(i).sin_cos()))
+            .fold(best, f64::max);
+    }
+    best.clamp(-1.0, 1.0).acos()
 }
 
 /// Height is convex along a chord; after 40 thirds the bracket of a 10,000 km chord is a metre wide, and height there flat.
