@@ -3,22 +3,20 @@
 //! A line of JSON for each request and each answer. Namespaces are passed on as file descriptors, so that whoever joins
 //! needs no process of ours to enter through. The folder of the socket lets no other user in.
 
+use super::listener::{Listener, lock};
 use super::namespace::Facts;
 use super::network::Shared;
 use super::{LiveError, TerminalInfo, sys};
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::SendFlags;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use skyweave_base::TerminalId;
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 
 /// Decides what joining processes ask for. Called from threads of the control socket.
 pub trait Controller: Send + Sync {
@@ -101,115 +99,28 @@ const MAX_REQUEST: u64 = 64 << 10;
 /// Connections at a time; more are hung up on.
 const MAX_CONNECTIONS: usize = 256;
 
-/// The socket and its threads. Dropping it closes the socket and hangs up.
-#[derive(Debug)]
-pub(crate) struct Server {
-    /// Closing it tells the listening thread to end.
-    stop: Option<OwnedFd>,
-    thread: Option<JoinHandle<()>>,
-    connections: Arc<Connections>,
-}
-
-/// Open connections by number, so that they can be hung up from outside.
-type Connections = Mutex<BTreeMap<u64, UnixStream>>;
-
-impl Server {
-    pub(crate) fn start(
-        path: &Path,
-        shared: Arc<Shared>,
-        controller: Arc<dyn Controller>,
-    ) -> Result<Self, LiveError> {
-        let fail = |e: io::Error| LiveError::RunDir {
-            path: path.to_owned(),
-            reason: e.to_string(),
-        };
-        let _ = std::fs::remove_file(path);
-        let listener = UnixListener::bind(path).map_err(fail)?;
-        listener.set_nonblocking(true).map_err(fail)?;
-        let (stopped, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-            .map_err(|e| fail(e.into()))?;
-        let connections = Arc::<Connections>::default();
-        let listen = {
-            let connections = Arc::clone(&connections);
-            move || listen(&listener, &stopped, &shared, &controller, &connections)
-        };
-        let thread = std::thread::Builder::new()
-            .name("control".to_owned())
-            .spawn(listen)
-            .map_err(fail)?;
-        Ok(Self {
-            stop: Some(stop),
-            thread: Some(thread),
-            connections,
-        })
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+/// Opens the socket and serves it.
+pub(crate) fn serve(
+    path: &Path,
+    shared: Arc<Shared>,
+    controller: Arc<dyn Controller>,
+) -> Result<Listener, LiveError> {
+    let fail = |e: io::Error| LiveError::RunDir {
+        path: path.to_owned(),
+        reason: e.to_string(),
+    };
+    let socket = UnixListener::bind(path).map_err(fail)?;
+    let serve = move |connection| {
+        let (shared, controller) = (Arc::clone(&shared), Arc::clone(&controller));
+        Connection {
+            stream: UnixStream::from(connection),
+            shared,
+            controller,
+            attached: Vec::new(),
         }
-        for stream in lock(&self.connections).values() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-/// What is inside stays sound if a thread panicked with it: it is only added to and taken from.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn listen(
-    listener: &UnixListener,
-    stopped: &OwnedFd,
-    shared: &Arc<Shared>,
-    controller: &Arc<dyn Controller>,
-    connections: &Arc<Connections>,
-) {
-    for number in 0.. {
-        let stream = loop {
-            let mut watched = [
-                PollFd::new(stopped, PollFlags::IN),
-                PollFd::new(listener, PollFlags::IN),
-            ];
-            let _ = poll(&mut watched, None);
-            if !watched[0].revents().is_empty() {
-                return;
-            }
-            if let Ok((stream, _)) = listener.accept() {
-                break stream;
-            }
-        };
-        let Ok(copy) = stream.try_clone() else {
-            continue;
-        };
-        if lock(connections).len() >= MAX_CONNECTIONS {
-            continue;
-        }
-        lock(connections).insert(number, copy);
-        let (shared, controller, connections) = (
-            Arc::clone(shared),
-            Arc::clone(controller),
-            Arc::clone(connections),
-        );
-        let work = move || {
-            let mut connection = Connection {
-                stream,
-                shared,
-                controller,
-                attached: Vec::new(),
-            };
-            connection.serve();
-            lock(&connections).remove(&number);
-        };
-        // Without a thread for it the connection is closed.
-        let _ = std::thread::Builder::new()
-            .name("control-client".to_owned())
-            .spawn(work);
-    }
+        .serve();
+    };
+    Listener::start("control", socket.into(), MAX_CONNECTIONS, serve).map_err(fail)
 }
 
 struct Connection {

@@ -57,6 +57,8 @@ pub(crate) struct PopSockets {
     pub(crate) udp: OwnedFd,
     /// For the resolver.
     pub(crate) tcp: OwnedFd,
+    /// For the relay of TCP connections; `None` once it is used.
+    pub(crate) relay: Option<OwnedFd>,
 }
 
 impl Role {
@@ -335,13 +337,26 @@ fn build(
             Role::Terminal => sys::send_fds(socket, REPORT_DONE, &first).map_err(|e| (SEND, e))?,
             Role::Pop => {
                 let netfilter = Socket::open(Family::Netfilter).map_err(|e| (SOCKETS, e))?;
-                let inet = |kind| {
-                    rustix::net::socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, None)
+                let open = |family, kind| {
+                    rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None)
                 };
-                let udp = inet(SocketType::DGRAM).map_err(|e| (SOCKETS, e))?;
-                let tcp = inet(SocketType::STREAM).map_err(|e| (SOCKETS, e))?;
+                let (v4, v6) = (AddressFamily::INET, AddressFamily::INET6);
+                let udp = open(v4, SocketType::DGRAM).map_err(|e| (SOCKETS, e))?;
+                let tcp = open(v4, SocketType::STREAM).map_err(|e| (SOCKETS, e))?;
+                // For both protocols, or for IPv4 alone on a machine without IPv6.
+                let relay = open(v6, SocketType::STREAM)
+                    .or_else(|_| open(v4, SocketType::STREAM))
+                    .map_err(|e| (SOCKETS, e))?;
                 let [a, b, c] = first;
-                let all = [a, b, c, netfilter.as_fd(), udp.as_fd(), tcp.as_fd()];
+                let all = [
+                    a,
+                    b,
+                    c,
+                    netfilter.as_fd(),
+                    udp.as_fd(),
+                    tcp.as_fd(),
+                    relay.as_fd(),
+                ];
                 sys::send_fds(socket, REPORT_DONE, &all).map_err(|e| (SEND, e))?;
             }
         }
@@ -392,6 +407,7 @@ impl Namespace {
                 netfilter: next()?.into(),
                 udp: next()?,
                 tcp: next()?,
+                relay: Some(next()?),
             }),
         };
         Ok(Self {

@@ -1,6 +1,7 @@
 //! A running network as one value.
 
-use super::control::{Server, Subscribers};
+use super::control::{self, Subscribers};
+use super::listener::{Listener, lock};
 use super::namespace::{self, Facts, Namespace, Owner, PopSockets, Role};
 use super::netlink::Socket;
 use super::packets::{PacketThread, Waiting};
@@ -14,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use skyweave_base::TerminalId;
 use skyweave_dataplane::{AddressPlan, Config, Engine, EpochTable};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Ids of live terminals are below this. Each terminal has a namespace and a device of its own; more than hundreds of them
@@ -102,7 +103,7 @@ pub struct Addresses {
 pub struct Network {
     shared: Arc<Shared>,
     uplink: Uplink,
-    server: Mutex<Option<Server>>,
+    server: Mutex<Option<Listener>>,
 }
 
 /// What the control socket's threads need as well.
@@ -182,7 +183,8 @@ impl Network {
                 return Err(LiveError::NoAddress(id));
             }
         }
-        let uplink = uplink::Running::start(config.uplink, privilege, &mut pop, made.maker.pid());
+        let uplink =
+            uplink::Running::start(config.uplink, privilege, &plan, &mut pop, made.maker.pid());
         drop(made.maker);
         let addresses = Addresses {
             pop_v4: plan.gateway_v4(),
@@ -202,11 +204,18 @@ impl Network {
             netfilter,
             udp,
             tcp,
+            relay: _,
         } = pop
             .pop
             .take()
             .expect("the PoP's namespace was made with its sockets");
-        let resolver = Resolver::start(addresses.pop_v4, udp, tcp)?;
+        let resolver = Resolver::start(
+            SocketAddrV4::new(addresses.pop_v4, 53),
+            udp,
+            tcp,
+            resolver::host_resolvers(&host),
+        )
+        .map_err(LiveError::system("open the PoP's resolver"))?;
         Ok(Self {
             uplink: uplink.uplink.clone(),
             shared: Arc::new(Shared {
@@ -234,7 +243,7 @@ impl Network {
     /// Lets other processes of this user find the network (`status`, `run`, `shell`) and answers them through `controller`.
     pub fn serve(&self, controller: Arc<dyn Controller>) -> Result<(), LiveError> {
         let path = self.shared.with(|running| Ok(running.lock.socket()))?;
-        let server = Server::start(&path, Arc::clone(&self.shared), controller)?;
+        let server = control::serve(&path, Arc::clone(&self.shared), controller)?;
         *lock(&self.server) = Some(server);
         Ok(())
     }
@@ -335,11 +344,6 @@ const COPY: fn(std::io::Error) -> LiveError = |source| LiveError::System {
     doing: "copy a descriptor",
     source,
 };
-
-/// What is inside is replaced as a whole or not at all, so it is sound even if a thread panicked with it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Gives a new namespace a terminal's addresses, and its device to the packet thread.
 fn bring_up(

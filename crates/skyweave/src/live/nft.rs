@@ -15,8 +15,11 @@ const NEWCHAIN: u16 = 3;
 const NEWRULE: u16 = 6;
 const FAMILY_INET: u8 = 1;
 const TABLE_OWNER: u32 = 0x2;
+const HOOK_PREROUTING: u32 = 0;
 const HOOK_FORWARD: u32 = 2;
 const HOOK_POSTROUTING: u32 = 4;
+/// Priority of destination translation (NF_IP_PRI_NAT_DST).
+const PRIORITY_NAT_DESTINATION: i32 = -100;
 /// Priority of source translation (NF_IP_PRI_NAT_SRC).
 const PRIORITY_NAT_SRC: i32 = 100;
 /// Just before other filters (NF_IP_PRI_FILTER is 0).
@@ -28,6 +31,7 @@ const NFPROTO_IPV6: u8 = 10;
 const META_IIFNAME: u32 = 6;
 const META_OIFNAME: u32 = 7;
 const META_NFPROTO: u32 = 15;
+const META_L4PROTO: u32 = 16;
 const CT_STATE: u32 = 0;
 const CT_STATUS: u32 = 2;
 /// NF_CT_STATE_BIT(IP_CT_NEW), linux/netfilter/nf_conntrack_common.h.
@@ -61,14 +65,45 @@ impl Rule {
         match source {
             // Offsets of the source address in the header: RFC 791 section 3.1, RFC 8200 section 3.
             IpAddr::V4(a) => self
-                .meta(META_NFPROTO)
-                .compare(EQUAL, &[NFPROTO_IPV4])
-                .header(12, &a.octets()),
+                .protocol(NFPROTO_IPV4)
+                .load(12, 4)
+                .compare(EQUAL, &a.octets()),
             IpAddr::V6(a) => self
-                .meta(META_NFPROTO)
-                .compare(EQUAL, &[NFPROTO_IPV6])
-                .header(8, &a.octets()),
+                .protocol(NFPROTO_IPV6)
+                .load(8, 16)
+                .compare(EQUAL, &a.octets()),
         }
+    }
+
+    /// Goes to an address outside the prefix.
+    pub(crate) fn beyond(self, network: IpAddr, length: u8) -> Self {
+        let (rule, mask) = match network {
+            // Offsets of the destination address, sources as above.
+            IpAddr::V4(_) => (
+                self.protocol(NFPROTO_IPV4).load(16, 4),
+                u32::MAX
+                    .unbounded_shl(32 - u32::from(length))
+                    .to_be_bytes()
+                    .to_vec(),
+            ),
+            IpAddr::V6(_) => (
+                self.protocol(NFPROTO_IPV6).load(24, 16),
+                u128::MAX
+                    .unbounded_shl(128 - u32::from(length))
+                    .to_be_bytes()
+                    .to_vec(),
+            ),
+        };
+        match network {
+            IpAddr::V4(a) => rule.mask(&mask).compare(UNEQUAL, &a.octets()),
+            IpAddr::V6(a) => rule.mask(&mask).compare(UNEQUAL, &a.octets()),
+        }
+    }
+
+    /// Is TCP.
+    pub(crate) fn tcp(self) -> Self {
+        self.meta(META_L4PROTO)
+            .compare(EQUAL, &[libc::IPPROTO_TCP as u8])
     }
 
     /// Opens a connection, and no destination translation (a published port, say) asked for it.
@@ -82,6 +117,15 @@ impl Rule {
     /// It gets the address of the device by which it leaves.
     pub(crate) fn masquerade(self) -> Self {
         self.expression("masq", Attributes::default())
+    }
+
+    /// It goes to this port of the namespace itself instead.
+    pub(crate) fn redirect(self, port: u16) -> Self {
+        let load = Attributes::default()
+            .attr(1, &REGISTER)
+            .nest(2, |a| a.attr(1, &port.to_be_bytes()));
+        self.expression("immediate", load)
+            .expression("redir", Attributes::default().attr(1, &REGISTER))
     }
 
     /// It is dropped.
@@ -103,32 +147,42 @@ impl Rule {
         )
     }
 
-    /// Bytes of the network header are these.
-    fn header(self, offset: u32, value: &[u8]) -> Self {
+    fn protocol(self, number: u8) -> Self {
+        self.meta(META_NFPROTO).compare(EQUAL, &[number])
+    }
+
+    /// Bytes of the network header.
+    fn load(self, offset: u32, length: u32) -> Self {
         const NETWORK_HEADER: u32 = 1;
         let load = Attributes::default()
             .attr(1, &REGISTER)
             .attr(2, &NETWORK_HEADER.to_be_bytes())
             .attr(3, &offset.to_be_bytes())
-            .attr(4, &(value.len() as u32).to_be_bytes());
-        self.expression("payload", load).compare(EQUAL, value)
+            .attr(4, &length.to_be_bytes());
+        self.expression("payload", load)
     }
 
     /// One bit of what the kernel knows of the packet's connection.
     fn conntrack(self, key: u32, bit: u32) -> Self {
-        let mask = Attributes::default()
-            .attr(1, &REGISTER)
-            .attr(2, &REGISTER)
-            .attr(3, &4_u32.to_be_bytes())
-            .nest(4, |a| a.attr(1, &bit.to_ne_bytes()))
-            .nest(5, |a| a.attr(1, &[0; 4]));
         self.expression(
             "ct",
             Attributes::default()
                 .attr(1, &REGISTER)
                 .attr(2, &key.to_be_bytes()),
         )
-        .expression("bitwise", mask)
+        .mask(&bit.to_ne_bytes())
+    }
+
+    /// Only these bits of the register.
+    fn mask(self, bits: &[u8]) -> Self {
+        let length = bits.len() as u32;
+        let mask = Attributes::default()
+            .attr(1, &REGISTER)
+            .attr(2, &REGISTER)
+            .attr(3, &length.to_be_bytes())
+            .nest(4, |a| a.attr(1, bits))
+            .nest(5, |a| a.attr(1, &vec![0; bits.len()]));
+        self.expression("bitwise", mask)
     }
 
     fn compare(self, how: u32, value: &[u8]) -> Self {
@@ -150,6 +204,8 @@ impl Rule {
 /// Where in a packet's way through the kernel the rules of a chain apply.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Hook {
+    /// Translation of the destination, as packets arrive.
+    DestinationNat,
     /// Translation of the source, as packets leave.
     SourceNat,
     /// Packets that are passed on.
@@ -171,6 +227,7 @@ pub(crate) fn install(
     ));
     for (hook, rules) in chains {
         let (chain, kind, number, priority) = match hook {
+            Hook::DestinationNat => ("in", "nat", HOOK_PREROUTING, PRIORITY_NAT_DESTINATION),
             Hook::SourceNat => ("out", "nat", HOOK_POSTROUTING, PRIORITY_NAT_SRC),
             Hook::Forward => ("pass", "filter", HOOK_FORWARD, PRIORITY_FILTER),
         };

@@ -3,16 +3,15 @@
 //! Programs behind a terminal cannot use the host's own list of resolvers, which may name the host's loopback. They ask the
 //! PoP, whose sockets were made inside its namespace; the host's resolvers are asked from this process's.
 
-use super::LiveError;
+use super::listener::Listener;
+use super::relay;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,7 +22,7 @@ const MAX_DATAGRAM: usize = 65_535;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// TCP connections at a time; more are closed at once.
-const MAX_CONNECTIONS: usize = 64;
+const MOST: usize = 64;
 
 /// Queries under way; more are not answered.
 const MAX_PENDING: usize = 4096;
@@ -34,39 +33,45 @@ pub(crate) struct Resolver {
     /// Closing it tells the thread to end.
     stop: Option<OwnedFd>,
     thread: Option<JoinHandle<()>>,
+    _tcp: Listener,
 }
 
 impl Resolver {
-    /// Serves on sockets that were made inside the PoP's namespace.
-    pub(crate) fn start(address: Ipv4Addr, udp: OwnedFd, tcp: OwnedFd) -> Result<Self, LiveError> {
-        let here = SocketAddrV4::new(address, 53);
-        let doing = "open the PoP's resolver";
-        rustix::net::bind(&udp, &here).map_err(LiveError::errno(doing))?;
-        rustix::net::bind(&tcp, &here).map_err(LiveError::errno(doing))?;
-        rustix::net::listen(&tcp, 16).map_err(LiveError::errno(doing))?;
-        let (stopped, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-            .map_err(LiveError::errno(doing))?;
+    /// Serves on sockets that were made inside the PoP's namespace, at the PoP's address.
+    pub(crate) fn start(
+        here: SocketAddrV4,
+        udp: OwnedFd,
+        tcp: OwnedFd,
+        servers: Vec<SocketAddr>,
+    ) -> io::Result<Self> {
+        rustix::net::bind(&udp, &here)?;
+        rustix::net::bind(&tcp, &here)?;
+        rustix::net::listen(&tcp, 16)?;
+        let for_tcp = servers.clone();
+        let tcp = Listener::start("resolver-tcp", tcp, MOST, move |connection| {
+            pass_on(&TcpStream::from(connection), &for_tcp);
+        })?;
+        let clients = UdpSocket::from(udp);
+        clients.set_nonblocking(true)?;
+        let (stopped, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let relay = Relay {
-            clients: udp.into(),
-            listener: tcp.into(),
-            servers: host_resolvers(
-                &std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
-            ),
-            upstream: Vec::new(),
+            clients,
+            upstream: servers.iter().map(|_| None).collect(),
+            servers,
             pending: BTreeMap::new(),
             numbers: Numbers {
                 state: RandomState::new(),
                 next: 0,
             },
-            connections: Arc::new(AtomicUsize::new(0)),
         };
+        let work = move || relay.run(&stopped);
         let thread = std::thread::Builder::new()
             .name("resolver".to_owned())
-            .spawn(move || relay.run(&stopped))
-            .map_err(LiveError::system(doing))?;
+            .spawn(work)?;
         Ok(Self {
             stop: Some(stop),
             thread: Some(thread),
+            _tcp: tcp,
         })
     }
 }
@@ -92,7 +97,7 @@ pub(crate) fn resolv_conf(pop: Ipv4Addr, host: &str) -> String {
 }
 
 /// Resolvers named by a resolv.conf(5); the host itself if it names none, as there.
-fn host_resolvers(resolv_conf: &str) -> Vec<SocketAddr> {
+pub(crate) fn host_resolvers(resolv_conf: &str) -> Vec<SocketAddr> {
     let named = resolv_conf.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         (words.next()? == "nameserver").then(|| words.next()?.parse::<IpAddr>().ok())?
@@ -127,33 +132,21 @@ struct Pending {
 
 struct Relay {
     clients: UdpSocket,
-    listener: TcpListener,
     servers: Vec<SocketAddr>,
     /// One connected socket for each server, once it was needed.
     upstream: Vec<Option<UdpSocket>>,
     /// By the number under which the server knows it.
     pending: BTreeMap<u16, Pending>,
     numbers: Numbers,
-    connections: Arc<AtomicUsize>,
 }
 
 impl Relay {
     fn run(mut self, stopped: &OwnedFd) {
-        self.upstream.resize_with(self.servers.len(), || None);
-        if self
-            .clients
-            .set_nonblocking(true)
-            .and_then(|()| self.listener.set_nonblocking(true))
-            .is_err()
-        {
-            return;
-        }
         let mut buffer = vec![0; MAX_DATAGRAM];
         loop {
             let mut watched = vec![
                 PollFd::new(stopped, PollFlags::IN),
                 PollFd::new(&self.clients, PollFlags::IN),
-                PollFd::new(&self.listener, PollFlags::IN),
             ];
             watched.extend(
                 self.upstream
@@ -179,9 +172,6 @@ impl Relay {
                 {
                     self.answer(&mut buffer[..length], server);
                 }
-            }
-            while let Ok((client, _)) = self.listener.accept() {
-                self.connect(client);
             }
             self.pending.retain(|_, p| p.since.elapsed() < PATIENCE);
         }
@@ -257,58 +247,78 @@ impl Relay {
         slot.as_ref()
             .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
-
-    /// Passes a TCP connection on, in two threads of its own.
-    fn connect(&self, client: TcpStream) {
-        let connections = Arc::clone(&self.connections);
-        if connections.fetch_add(1, Ordering::Relaxed) >= MAX_CONNECTIONS {
-            connections.fetch_sub(1, Ordering::Relaxed);
-            return;
-        }
-        let servers = self.servers.clone();
-        let work = move || {
-            let server = servers
-                .iter()
-                .find_map(|to| TcpStream::connect_timeout(to, PATIENCE / 4).ok());
-            if let Some(server) = server {
-                let _ = join(&client, &server);
-            }
-            connections.fetch_sub(1, Ordering::Relaxed);
-        };
-        // Without a thread for it the connection is closed.
-        let _ = std::thread::Builder::new()
-            .name("resolver-tcp".to_owned())
-            .spawn(work);
-    }
 }
 
-/// Copies both ways until both are done or nothing comes for a while.
-fn join(client: &TcpStream, server: &TcpStream) -> io::Result<()> {
-    client.set_nonblocking(false)?;
-    for stream in [client, server] {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+/// Passes a TCP connection on to the first server that takes it.
+fn pass_on(client: &TcpStream, servers: &[SocketAddr]) {
+    let Some(server) = servers
+        .iter()
+        .find_map(|to| TcpStream::connect_timeout(to, PATIENCE / 4).ok())
+    else {
+        return;
+    };
+    for stream in [client, &server] {
+        let _ = stream.set_read_timeout(Some(PATIENCE));
     }
-    std::thread::scope(|scope| {
-        scope.spawn(|| copy(client, server));
-        copy(server, client);
-    });
-    Ok(())
-}
-
-fn copy(mut from: &TcpStream, mut to: &TcpStream) {
-    let mut buffer = [0; 4096];
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        if to.write_all(&buffer[..length]).is_err() {
-            break;
-        }
-    }
-    let _ = to.shutdown(std::net::Shutdown::Write);
+    relay::join(client, &server);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn queries_are_passed_on_over_udp_and_tcp_and_asked_again_elsewhere() {
+        use rustix::net::{AddressFamily, SocketType, socket};
+        use std::io::{Read, Write};
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let tcp_server = std::net::TcpListener::bind(server.local_addr().unwrap()).unwrap();
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let open = |kind| socket(AddressFamily::INET, kind, None).unwrap();
+        let (udp, tcp) = (open(SocketType::DGRAM), open(SocketType::STREAM));
+        let (udp_copy, tcp_copy) = (udp.try_clone().unwrap(), tcp.try_clone().unwrap());
+        let here = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        let servers = vec![silent.local_addr().unwrap(), server.local_addr().unwrap()];
+        let resolver = Resolver::start(here, udp, tcp, servers).unwrap();
+        let at = |fd: OwnedFd| SocketAddr::try_from(rustix::net::getsockname(fd).unwrap()).unwrap();
+
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.connect(at(udp_copy)).unwrap();
+        let query = b"\x12\x34\x01\x00 and a question";
+        let mut buffer = [0; 100];
+        client.send(query).unwrap();
+        let asked = silent.recv(&mut buffer).unwrap();
+        assert_eq!(
+            buffer[2..asked],
+            query[2..],
+            "the first server is asked first"
+        );
+        client.send(query).unwrap();
+        let (length, from) = server.recv_from(&mut buffer).unwrap();
+        // A server that answers under another number than it was asked under is not believed.
+        let mut forged = buffer[..length].to_vec();
+        forged[0] ^= 0xff;
+        server.send_to(&forged, from).unwrap();
+        server.send_to(&buffer[..length], from).unwrap();
+        let length = client.recv(&mut buffer).unwrap();
+        assert_eq!(
+            buffer[..length],
+            *query,
+            "the answer has the number of the question"
+        );
+
+        drop(silent);
+        let mut client = TcpStream::connect(at(tcp_copy)).unwrap();
+        client.write_all(b"long").unwrap();
+        let (mut accepted, _) = tcp_server.accept().unwrap();
+        let mut four = [0; 4];
+        accepted.read_exact(&mut four).unwrap();
+        accepted.write_all(&four).unwrap();
+        client.read_exact(&mut four).unwrap();
+        assert_eq!(four, *b"long");
+        drop(resolver);
+        assert_eq!(client.read(&mut four).unwrap_or(0), 0, "hung up");
+    }
 
     #[test]
     fn programs_ask_the_pop_and_the_pop_asks_the_hosts_resolvers() {

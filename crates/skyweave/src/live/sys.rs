@@ -7,6 +7,7 @@ use rustix::net::{
 use rustix::process::{Pid, WaitOptions, waitpid};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The most file descriptors in one message.
@@ -191,4 +192,53 @@ pub(crate) fn recv_with_stamp(
         }
     }
     Ok((length, stamp))
+}
+
+/// Where a connection wanted to go before the packet filter redirected it here (netfilter's SO_ORIGINAL_DST, which is 80
+/// for both protocols).
+pub(crate) fn original_destination(connection: &OwnedFd) -> io::Result<SocketAddr> {
+    const SO_ORIGINAL_DST: libc::c_int = 80;
+    let local: SocketAddr = rustix::net::getsockname(connection)?.try_into()?;
+    // A socket for both protocols shows IPv4 addresses as IPv6 ones; connections are tracked by what they are.
+    let is_v4 = local.ip().to_canonical().is_ipv4();
+    // SAFETY: socket addresses are plain data, for which zeros are valid. The kernel writes at most the length given.
+    unsafe {
+        if is_v4 {
+            let mut found: libc::sockaddr_in = std::mem::zeroed();
+            get_option(connection, libc::SOL_IP, SO_ORIGINAL_DST, &mut found)?;
+            let ip = Ipv4Addr::from_bits(u32::from_be(found.sin_addr.s_addr));
+            Ok(SocketAddr::from((ip, u16::from_be(found.sin_port))))
+        } else {
+            let mut found: libc::sockaddr_in6 = std::mem::zeroed();
+            get_option(connection, libc::SOL_IPV6, SO_ORIGINAL_DST, &mut found)?;
+            Ok(SocketAddr::from((
+                Ipv6Addr::from(found.sin6_addr.s6_addr),
+                u16::from_be(found.sin6_port),
+            )))
+        }
+    }
+}
+
+/// # Safety
+/// `T` is what the option's value is, and valid whatever its bytes are.
+unsafe fn get_option<T>(
+    socket: &OwnedFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: &mut T,
+) -> io::Result<()> {
+    let mut length = size_of::<T>() as libc::socklen_t;
+    let to = std::ptr::from_mut(value).cast();
+    // SAFETY: `to` points to `length` bytes that outlive the call.
+    let done = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, to, &raw mut length) };
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Lets closing a connection reset it.
+pub(crate) fn reset_on_close(connection: impl AsFd) -> rustix::io::Result<()> {
+    rustix::net::sockopt::set_socket_linger(connection, Some(std::time::Duration::ZERO))
 }

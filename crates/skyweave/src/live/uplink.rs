@@ -3,18 +3,22 @@
 //! As root a veth pair: the PoP's kernel translates terminals to the PoP's end, the host's kernel translates that to the
 //! host's own address. What the host had to be told is a device, which ends with the PoP's namespace; an nftables table,
 //! which ends with our socket; and forwarding between devices, which [`HostSettings`] puts back. Otherwise pasta: a process
-//! that turns the PoP's packets into sockets of the user's own, and changes nothing on the host.
+//! that turns the PoP's packets into sockets of the user's own, and changes nothing on the host; TCP has a [`relay`] of ours.
 
 use super::Missing;
-use super::namespace::{MTU, Namespace, if_ipv6};
+use super::listener::Listener;
+use super::namespace::{MTU, Namespace, Role, if_ipv6};
 use super::netlink::{self, Family, Route, Socket};
 use super::nft::{self, Hook, Rule};
 use super::probe::Privilege;
+use super::relay::{self, HostNames};
 use rustix::fs::{FlockOperation, flock};
+use rustix::net::AddressFamily;
+use skyweave_dataplane::AddressPlan;
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -95,6 +99,7 @@ enum Parts {
         _device: HostDevice,
     },
     Pasta {
+        _relay: Listener,
         _process: Pasta,
     },
     None,
@@ -109,6 +114,7 @@ impl Running {
     pub(crate) fn start(
         choice: UplinkChoice,
         privilege: Privilege,
+        plan: &AddressPlan,
         pop: &mut Namespace,
         inside: u32,
     ) -> Self {
@@ -121,7 +127,9 @@ impl Running {
         let started = match (choice, privilege) {
             (UplinkChoice::None, _) => return none(Vec::new()),
             (UplinkChoice::Auto, Privilege::Root) => kernel(pop),
-            (UplinkChoice::Pasta, _) | (UplinkChoice::Auto, Privilege::User) => pasta(pop, inside),
+            (UplinkChoice::Pasta, _) | (UplinkChoice::Auto, Privilege::User) => {
+                pasta(plan, pop, inside)
+            }
         };
         started.unwrap_or_else(|missing| none(vec![missing]))
     }
@@ -139,22 +147,22 @@ fn step<T>(done: io::Result<T>, doing: &str, remedy: &str) -> Result<T, Missing>
     done.map_err(|e| missing(format!("cannot {doing}: {e}"), remedy))
 }
 
-/// Packets leave the PoP with the address of its uplink.
-fn translate_at_pop(pop: &mut Namespace) -> Result<(), Missing> {
+/// Packets leave the PoP with the address of its uplink; `more` says what else becomes of them.
+fn translate_at_pop(pop: &mut Namespace, more: Vec<(Hook, Vec<Rule>)>) -> Result<(), Missing> {
     let sockets = pop
         .pop
         .as_mut()
         .expect("the PoP's namespace was made with its sockets");
-    let rules = vec![Rule::default().out_by(UPLINK).masquerade()];
-    let done = nft::install(
-        &mut sockets.netfilter,
-        "skyweave",
-        vec![(Hook::SourceNat, rules)],
-    );
+    let mut chains = vec![(
+        Hook::SourceNat,
+        vec![Rule::default().out_by(UPLINK).masquerade()],
+    )];
+    chains.extend(more);
+    let done = nft::install(&mut sockets.netfilter, "skyweave", chains);
     step(
         done,
         "translate addresses at the PoP",
-        "needs a kernel of 5.12 or newer with nf_tables and nft_masq",
+        "needs a kernel of 5.12 or newer with nf_tables, nft_masq and nft_redir",
     )
 }
 
@@ -179,7 +187,7 @@ fn configure_pop_end(pop: &mut Namespace, device: u32, ends: Ends) -> io::Result
 fn kernel(pop: &mut Namespace) -> Result<Running, Missing> {
     const INSTEAD: &str =
         "pasta asks nothing of the host: install `passt` and choose it as the uplink";
-    translate_at_pop(pop)?;
+    translate_at_pop(pop, Vec::new())?;
     let open = |family| {
         step(
             Socket::open(family).map_err(io::Error::from),
@@ -357,15 +365,20 @@ impl HostSettings {
             );
         }
         outside.retain(|name| name != "lo" && !name.starts_with("skyweave"));
-        outside.insert(device.to_owned());
-        for name in &outside {
-            // Not net.ipv4.ip_forward: changing that resets other settings of each device.
-            if let Err(e) = self.set(format!("/proc/sys/net/ipv4/conf/{name}/forwarding"), "1") {
-                limits.push(missing(
-                    format!("the host does not forward packets of {name} ({e}): only the host itself can be reached"),
-                    "set net.ipv4.ip_forward=1",
-                ));
-            }
+        let v4 = |name: &str| format!("/proc/sys/net/ipv4/conf/{name}/forwarding");
+        let v6 = |name: &str| format!("/proc/sys/net/ipv6/conf/{name}/force_forwarding");
+        // Our own device ends with its settings: nothing is to be put back. For the others not net.ipv4.ip_forward: to
+        // change that resets other settings of each device.
+        let ours = std::fs::write(v4(device), "1");
+        if let Err(e) =
+            ours.and_then(|()| outside.iter().try_for_each(|name| self.set(v4(name), "1")))
+        {
+            limits.push(missing(
+                format!(
+                    "the host does not forward packets ({e}): only the host itself can be reached"
+                ),
+                "set net.ipv4.ip_forward=1, or choose pasta as the uplink",
+            ));
         }
         let is_v6_default = |r: &Route| r.unicast && r.network.is_ipv6() && r.length == 0;
         let forwards_v6 = std::fs::read_to_string("/proc/sys/net/ipv6/conf/all/forwarding")
@@ -374,13 +387,11 @@ impl HostSettings {
             return;
         }
         // Not net.ipv6.conf.all.forwarding: that makes the host a router, which forgets the routes that it was advertised.
-        let set = |name| {
-            self.set(
-                format!("/proc/sys/net/ipv6/conf/{name}/force_forwarding"),
-                "1",
-            )
-        };
-        if outside.iter().try_for_each(set).is_err() {
+        let ours = std::fs::write(v6(device), "1");
+        if ours
+            .and_then(|()| outside.iter().try_for_each(|name| self.set(v6(name), "1")))
+            .is_err()
+        {
             limits.push(missing(
                 "the host does not forward IPv6: only the host itself can be reached with it",
                 "needs Linux 6.17 or newer, or net.ipv6.conf.all.forwarding=1",
@@ -388,6 +399,7 @@ impl HostSettings {
         }
     }
 
+    /// Notes down a setting and changes it.
     fn set(&self, path: String, value: &str) -> io::Result<()> {
         let before = std::fs::read_to_string(&path)?;
         let before = before.trim();
@@ -406,9 +418,10 @@ impl HostSettings {
     /// Devices of the host that forward only because of us.
     fn opened(&self) -> BTreeSet<String> {
         let journal = std::fs::read_to_string(&self.journal).unwrap_or_default();
-        let devices = journal.lines().filter_map(|line| line.split('/').nth(6));
-        devices
-            .filter(|name| !name.starts_with("skyweave"))
+        // "/proc/sys/net/ipv4/conf/DEVICE/forwarding" and so on.
+        journal
+            .lines()
+            .filter_map(|line| line.split('/').nth(6))
             .map(str::to_owned)
             .collect()
     }
@@ -455,11 +468,42 @@ struct Pasta {
 /// How long pasta may take to make its device.
 const PASTA_START: Duration = Duration::from_secs(5);
 
+/// Listens for connections that the PoP's packet filter will redirect.
+fn relay(pop: &mut Namespace, host: HostNames) -> io::Result<(Listener, u16)> {
+    let sockets = pop
+        .pop
+        .as_mut()
+        .expect("the PoP's namespace was made with its sockets");
+    let socket = sockets.relay.take().ok_or(io::ErrorKind::NotFound)?;
+    let any = match rustix::net::sockopt::socket_domain(&socket)? {
+        AddressFamily::INET6 => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+        _ => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+    };
+    rustix::net::bind(&socket, &any)?;
+    rustix::net::listen(&socket, 128)?;
+    let port = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?.port();
+    Ok((relay::start(socket, host)?, port))
+}
+
 /// pasta, attached to the PoP through a process that is inside.
-fn pasta(pop: &mut Namespace, inside: u32) -> Result<Running, Missing> {
+fn pasta(plan: &AddressPlan, pop: &mut Namespace, inside: u32) -> Result<Running, Missing> {
     const INSTALL: &str = "install the package `passt`";
-    translate_at_pop(pop)?;
     let ends = Ends::nth(0);
+    let host = HostNames {
+        v4: ends.host_v4,
+        v6: ends.host_v6,
+    };
+    let (relay, port) = step(relay(pop, host), "relay TCP connections", INSTALL)?;
+    let (v4, v6) = (IpAddr::V4(plan.v4_network()), IpAddr::V6(plan.v6_network()));
+    let redirected =
+        [(v4, AddressPlan::V4_LENGTH), (v6, AddressPlan::V6_LENGTH)].map(|(network, length)| {
+            Rule::default()
+                .in_by(Role::Pop.device())
+                .tcp()
+                .beyond(network, length)
+                .redirect(port)
+        });
+    translate_at_pop(pop, vec![(Hook::DestinationNat, redirected.into())])?;
     let mut process = step(Pasta::spawn(ends, inside), "start pasta", INSTALL)?;
     let begin = Instant::now();
     let device = loop {
@@ -484,7 +528,10 @@ fn pasta(pop: &mut Namespace, inside: u32) -> Result<Running, Missing> {
         uplink: Uplink::Pasta,
         host_v4: Some(ends.host_v4),
         host_v6: has_v6.then_some(ends.host_v6),
-        _parts: Parts::Pasta { _process: process },
+        _parts: Parts::Pasta {
+            _relay: relay,
+            _process: process,
+        },
     })
 }
 
