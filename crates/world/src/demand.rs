@@ -82,17 +82,13 @@ fn spread(
         Area::GeoJson(path) => {
             match read(path, at, files, problems).map(|bytes| Polygons::parse(path, &bytes)) {
                 Some(Ok(polygons)) => {
-                    let grid = grid.get();
-                    let people = |cell| {
-                        let found = grid
-                            .binary_search_by_key(&cell, |g| g.cell)
-                            .ok()
-                            .map(|i| &grid[i]);
-                        match found {
-                            Some(g) if excepted(&g.country) => None,
-                            Some(g) => Some((cell, g.people)),
-                            None => Some((cell, 0)),
-                        }
+                    // Who lives there matters only to some demands, and takes long to know.
+                    let asks_people = spec.spread == Spread::Population || !spec.except.is_empty();
+                    let grid = if asks_people { grid.get() } else { &[] };
+                    let people = |cell| match grid.binary_search_by_key(&cell, |g| g.cell) {
+                        Ok(i) if excepted(&grid[i].country) => None,
+                        Ok(i) => Some((cell, grid[i].people)),
+                        Err(_) => Some((cell, 0)),
                     };
                     polygons.cells().into_iter().filter_map(people).unzip()
                 }
