@@ -569,6 +569,8 @@ impl Pasta {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
+        // Ctrl-C is for the program behind the terminal, not for its uplink.
+        command.process_group(0);
         // SAFETY: one system call, which touches nothing of the parent's.
         unsafe {
             command.pre_exec(|| {
