@@ -44,7 +44,7 @@ pub enum Rule {
     NeighbourChannel,
     /// The terminals of a cell's slots sum to the cell's.
     SlotTerminals,
-    /// A slot's rates are at most what the radio carries at that elevation in its slices.
+    /// A slot's rates are at most what the radio carries in its slices, at the elevations of both ends of the epoch.
     RadioRate,
     /// A slot delivers at most what its radio carries.
     DeliveredOverRadio,
@@ -107,23 +107,9 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Pairs within reach that an instance states itself, instead of positions. Lasers of the inputs are then taken as up.
-#[derive(Clone, Debug, Default)]
-pub struct ListedReach {
-    /// Satellites that may serve a cell.
-    pub user: BTreeSet<(CellId, SatId)>,
-    /// Satellites that a gateway may feed.
-    pub feeder: BTreeSet<(GatewayId, SatId)>,
-}
-
 /// Lists every rule that the plan breaks, in a fixed order; empty: a valid plan.
 pub fn check(inputs: &Inputs, plan: &Plan) -> Vec<Violation> {
-    Checker::new(inputs, plan, Sight::Positions).run()
-}
-
-/// The same, but which links are within reach is taken from lists and not from positions.
-pub fn check_listed(inputs: &Inputs, plan: &Plan, reach: &ListedReach) -> Vec<Violation> {
-    Checker::new(inputs, plan, Sight::Listed(reach)).run()
+    Checker::new(inputs, plan).run()
 }
 
 /// Angles computed in two ways differ by rounding, most where a cosine is near 1; this is 1 cm at 1,000 km.
@@ -132,12 +118,6 @@ const ANGLE_TOLERANCE_RAD: f64 = 1e-8;
 const LENGTH_TOLERANCE_M: f64 = 1e-3;
 /// Free capacity below this is not "room": it is what whole kbit/s leave over.
 const SPARE_KBPS: u64 = 1_000;
-
-#[derive(Clone, Copy)]
-enum Sight<'a> {
-    Positions,
-    Listed(&'a ListedReach),
-}
 
 /// Why a link is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,7 +137,6 @@ enum Fault {
         least_rad: f64,
         when: &'static str,
     },
-    NotListed,
 }
 
 impl Fault {
@@ -173,7 +152,6 @@ impl Fault {
                     rad.to_degrees()
                 )
             }
-            Self::NotListed => "a pair that is not within reach".to_owned(),
         }
     }
 
@@ -183,7 +161,6 @@ impl Fault {
                 format!("at least {:.4} degrees", least_rad.to_degrees())
             }
             Self::Range { most_m, .. } => format!("at most {:.3} km", most_m / 1e3),
-            Self::NotListed => "pairs listed".to_owned(),
         }
     }
 }
@@ -191,7 +168,6 @@ impl Fault {
 struct Checker<'a> {
     inputs: &'a Inputs,
     plan: &'a Plan,
-    sight: Sight<'a>,
     /// Indices of the slots of each cell.
     slots_of_cell: BTreeMap<CellId, Vec<u32>>,
     /// Loads added up from the landings.
@@ -201,7 +177,7 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn new(inputs: &'a Inputs, plan: &'a Plan, sight: Sight<'a>) -> Self {
+    fn new(inputs: &'a Inputs, plan: &'a Plan) -> Self {
         let mut slots_of_cell: BTreeMap<CellId, Vec<u32>> = BTreeMap::new();
         for (i, slot) in plan.slots.iter().enumerate() {
             slots_of_cell.entry(slot.cell).or_default().push(i as u32);
@@ -225,7 +201,6 @@ impl<'a> Checker<'a> {
         Self {
             inputs,
             plan,
-            sight,
             slots_of_cell,
             feeder_kbps,
             laser_kbps,
@@ -551,7 +526,7 @@ impl<'a> Checker<'a> {
         found
     }
 
-    /// What the radio carries in some of a beam's slices, at the better end of the epoch.
+    /// What the radio carries in some of a beam's slices for the whole epoch: at the worse of its ends.
     fn most_kbps(
         &self,
         model: &RateModel,
@@ -563,23 +538,14 @@ impl<'a> Checker<'a> {
         let rate =
             [satellite.start, satellite.end].map(|p| rate_kbps(model, here.look(p).elevation_rad));
         let slices_of_beam = f64::from(self.inputs.profile.user.time_slices);
-        (rate[0].max(rate[1]) * f64::from(slices) / slices_of_beam).round() as u64
+        (rate[0].min(rate[1]) * f64::from(slices) / slices_of_beam).round() as u64
     }
 
     fn user_fault(&self, cell: &Cell, satellite: &SatelliteState) -> Option<Fault> {
-        match self.sight {
-            Sight::Positions => link_fault(self.inputs.profile.user.limit, cell.centre, satellite),
-            Sight::Listed(reach) if reach.user.contains(&(cell.id, satellite.id)) => None,
-            Sight::Listed(_) => Some(Fault::NotListed),
-        }
+        link_fault(self.inputs.profile.user.limit, cell.centre, satellite)
     }
 
-    fn feeder_fault(
-        &self,
-        id: GatewayId,
-        gateway: &Gateway,
-        satellite: &SatelliteState,
-    ) -> Option<Fault> {
+    fn feeder_fault(&self, gateway: &Gateway, satellite: &SatelliteState) -> Option<Fault> {
         let mut limit = self.inputs.profile.feeder.limit;
         if let (
             LinkLimit::Elevation {
@@ -590,11 +556,7 @@ impl<'a> Checker<'a> {
         {
             *min_elevation_rad = own;
         }
-        match self.sight {
-            Sight::Positions => link_fault(limit, gateway.place, satellite),
-            Sight::Listed(reach) if reach.feeder.contains(&(id, satellite.id)) => None,
-            Sight::Listed(_) => Some(Fault::NotListed),
-        }
+        link_fault(limit, gateway.place, satellite)
     }
 
     fn laser_fault(&self, a: &SatelliteState, b: &SatelliteState) -> Option<(String, String)> {
@@ -605,9 +567,6 @@ impl<'a> Checker<'a> {
             .is_err()
         {
             return Some(("no such link".to_owned(), "lasers of the inputs".to_owned()));
-        }
-        if let Sight::Listed(_) = self.sight {
-            return None;
         }
         let limits = &self.inputs.profile.laser;
         for (a, b, when) in [(a.start, b.start, "start"), (a.end, b.end, "end")] {
@@ -791,7 +750,7 @@ impl<'a> Checker<'a> {
             add(total, kbps);
             add(of_satellite.entry(satellite).or_default(), kbps);
             if let (Some(site), Some(state)) = (self.gateway(gateway), self.satellite(satellite))
-                && let Some(fault) = self.feeder_fault(gateway, site, state)
+                && let Some(fault) = self.feeder_fault(site, state)
             {
                 let subject = name((gateway, satellite));
                 self.report(Rule::FeederMask, subject, fault.found(), fault.allowed());
@@ -1075,7 +1034,7 @@ impl<'a> Checker<'a> {
         }
         let (mut near_arc, mut adrift) = (false, false);
         let mut reasons = BTreeSet::new();
-        for satellite in ground.near(self, cell) {
+        for satellite in ground.near(cell) {
             match self.user_fault(cell, satellite) {
                 Some(Fault::NearGso { .. }) => near_arc = true,
                 Some(_) => {}
@@ -1177,7 +1136,7 @@ impl<'a> Ground<'a> {
                 let mut touched = (false, false);
                 for (g, site) in inputs.gateways.iter().enumerate() {
                     let id = GatewayId(g as u32);
-                    if checker.feeder_fault(id, site, satellite).is_some() {
+                    if checker.feeder_fault(site, satellite).is_some() {
                         continue;
                     }
                     touched.0 = true;
@@ -1236,16 +1195,8 @@ impl<'a> Ground<'a> {
         self.spare = spread(first(&|t| t.1), &laser_room);
     }
 
-    /// Satellites that may be in reach of a cell: all whose latitude is near enough; with lists, those listed.
-    fn near<'s>(&'s self, checker: &'s Checker<'a>, cell: &Cell) -> Vec<&'a SatelliteState> {
-        if let Sight::Listed(reach) = checker.sight {
-            let listed = reach
-                .user
-                .range((cell.id, SatId(0))..=(cell.id, SatId(u32::MAX)));
-            return listed
-                .filter_map(|&(_, satellite)| checker.satellite(satellite))
-                .collect();
-        }
+    /// Satellites that may be in reach of a cell: all that are near enough, seen from the Earth's centre.
+    fn near(&self, cell: &Cell) -> Vec<&'a SatelliteState> {
         let up = cell.centre.to_ecef().0.unit();
         let latitude = up.z.clamp(-1.0, 1.0).asin();
         let low = (latitude - self.reach_rad).max(-PI / 2.0).sin();

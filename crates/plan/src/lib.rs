@@ -20,7 +20,7 @@ mod routes;
 mod solve;
 
 pub use backhaul::Way;
-pub use check::{ListedReach, Rule, Violation, check, check_listed};
+pub use check::{Rule, Violation, check};
 pub use codec::PlanReadError;
 pub use csr::Csr;
 pub use inputs::{Cell, Gateway, Inputs, LiveTerminal, PointOfPresence, SatelliteState};
