@@ -18,9 +18,15 @@ pub struct Ellipsoid {
 
 impl Ellipsoid {
     /// WGS 84 (NGA.STND.0036, 2014, table 3.1).
-    pub const WGS84: Self = Self { semi_major_m: 6_378_137.0, flattening: 1.0 / 298.257_223_563 };
+    pub const WGS84: Self = Self {
+        semi_major_m: 6_378_137.0,
+        flattening: 1.0 / 298.257_223_563,
+    };
     /// WGS 72 (DMA TR 8350.2 and Vallado, AIAA 2006-6753, table 1), the figure that goes with SGP4's constants.
-    pub const WGS72: Self = Self { semi_major_m: 6_378_135.0, flattening: 1.0 / 298.26 };
+    pub const WGS72: Self = Self {
+        semi_major_m: 6_378_135.0,
+        flattening: 1.0 / 298.26,
+    };
 
     fn e2(self) -> f64 {
         self.flattening * (2.0 - self.flattening)
@@ -58,7 +64,11 @@ impl Geodetic {
         if !(-180.0..=360.0).contains(&lon_deg) {
             return Err(GeodeticError::Longitude(lon_deg));
         }
-        Ok(Self { lat_rad: lat_deg.to_radians(), lon_rad: lon_deg.to_radians(), height_m: 0.0 })
+        Ok(Self {
+            lat_rad: lat_deg.to_radians(),
+            lon_rad: lon_deg.to_radians(),
+            height_m: 0.0,
+        })
     }
 
     /// Latitude, degrees.
@@ -83,7 +93,11 @@ impl Geodetic {
         let e2 = ellipsoid.e2();
         let n = ellipsoid.semi_major_m / (1.0 - e2 * sin_lat * sin_lat).sqrt();
         let r = (n + self.height_m) * cos_lat;
-        Ecef(Vec3::new(r * cos_lon, r * sin_lon, (n * (1.0 - e2) + self.height_m) * sin_lat))
+        Ecef(Vec3::new(
+            r * cos_lon,
+            r * sin_lon,
+            (n * (1.0 - e2) + self.height_m) * sin_lat,
+        ))
     }
 
     /// Unit vector along the outward normal of the ellipsoid: "up" here, Earth-fixed.
@@ -132,7 +146,11 @@ impl Ecef {
         let (s, c) = lat.sin_cos();
         // h = p cos φ + z sin φ − a sqrt(1 − e² sin² φ), well behaved at the poles and at the equator.
         let height_m = p * c + z * s - a * (1.0 - e2 * s * s).sqrt();
-        Geodetic { lat_rad: lat, lon_rad, height_m }
+        Geodetic {
+            lat_rad: lat,
+            lon_rad,
+            height_m,
+        }
     }
 
     /// Distance to another point, m.
@@ -184,7 +202,11 @@ impl Enu {
         let range_m = d.norm();
         let azimuth = d.dot(self.east).atan2(d.dot(self.north));
         LookAngles {
-            azimuth_rad: if azimuth < 0.0 { azimuth + TAU } else { azimuth },
+            azimuth_rad: if azimuth < 0.0 {
+                azimuth + TAU
+            } else {
+                azimuth
+            },
             elevation_rad: (d.dot(self.up) / range_m).clamp(-1.0, 1.0).asin(),
             range_m,
         }
@@ -206,8 +228,14 @@ mod tests {
 
     #[test]
     fn ranges_are_checked() {
-        assert_eq!(Geodetic::from_degrees(95.0, 0.0), Err(GeodeticError::Latitude(95.0)));
-        assert_eq!(Geodetic::from_degrees(0.0, -181.0), Err(GeodeticError::Longitude(-181.0)));
+        assert_eq!(
+            Geodetic::from_degrees(95.0, 0.0),
+            Err(GeodeticError::Latitude(95.0))
+        );
+        assert_eq!(
+            Geodetic::from_degrees(0.0, -181.0),
+            Err(GeodeticError::Longitude(-181.0))
+        );
         assert!(Geodetic::from_degrees(f64::NAN, 0.0).is_err());
     }
 

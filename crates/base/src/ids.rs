@@ -31,7 +31,9 @@ ids! {
 }
 
 /// An H3 cell index (Uber H3, 64 bits). This crate does not interpret it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct CellId(pub u64);
 

@@ -14,12 +14,16 @@ const DAY_S: i64 = 86_400;
 const Y2000_UNIX_S: i64 = 946_684_800;
 
 /// An instant: nanoseconds of TAI since 2000-01-01T00:00:00 TAI. Spans the years 1708 to 2292.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Time(i64);
 
 /// A length of time in nanoseconds; may be negative.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Span(i64);
 
@@ -31,7 +35,9 @@ pub struct Utc {
 
 /// Why a text is not a UTC time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a UTC time: {reason}; expected YYYY-MM-DDTHH:MM:SS[.fraction]Z, for example 2026-05-21T00:00:12Z")]
+#[error(
+    "`{text}` is not a UTC time: {reason}; expected YYYY-MM-DDTHH:MM:SS[.fraction]Z, for example 2026-05-21T00:00:12Z"
+)]
 pub struct TimeError {
     text: String,
     reason: &'static str,
@@ -202,7 +208,9 @@ fn tai_minus_utc_s(unix_s: i64) -> i64 {
 impl Utc {
     /// From seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
     pub const fn from_unix_seconds(s: i64) -> Self {
-        Self { unix_nanos: s * NANOS }
+        Self {
+            unix_nanos: s * NANOS,
+        }
     }
 
     /// From nanoseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
@@ -218,11 +226,27 @@ impl Utc {
     /// From a civil date and nanoseconds of that day. `None` if there is no such day, or it is outside 1708 to 2261.
     pub fn from_date(year: i32, month: u32, day: u32, nanos_of_day: i64) -> Option<Self> {
         let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-        let days_in_month = [31, 28 + u32::from(leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        let days_in_month = [
+            31,
+            28 + u32::from(leap),
+            31,
+            30,
+            31,
+            30,
+            31,
+            31,
+            30,
+            31,
+            30,
+            31,
+        ];
         if !(1708..2262).contains(&year) || !(1..=12).contains(&month) {
             return None;
         }
-        if day == 0 || day > days_in_month[month as usize - 1] || !(0..=DAY_S * NANOS).contains(&nanos_of_day) {
+        if day == 0
+            || day > days_in_month[month as usize - 1]
+            || !(0..=DAY_S * NANOS).contains(&nanos_of_day)
+        {
             return None;
         }
         days_from_civil(i64::from(year), i64::from(month), i64::from(day))
@@ -245,7 +269,10 @@ impl Utc {
     /// `f64` would keep only 40 µs, 0.3 m of a satellite's path.
     pub fn julian_date(self) -> (f64, f64) {
         let day = self.unix_nanos.div_euclid(DAY_S * NANOS);
-        (2_440_587.5 + day as f64, self.nanos_of_day() as f64 / (DAY_S * NANOS) as f64)
+        (
+            2_440_587.5 + day as f64,
+            self.nanos_of_day() as f64 / (DAY_S * NANOS) as f64,
+        )
     }
 }
 
@@ -265,7 +292,9 @@ impl From<Time> for Utc {
             .rev()
             .find(|&&(from, offset)| tai_unix >= (from + offset) * NANOS)
             .map_or(10, |&(_, offset)| offset);
-        Self { unix_nanos: tai_unix - offset * NANOS }
+        Self {
+            unix_nanos: tai_unix - offset * NANOS,
+        }
     }
 }
 
@@ -275,7 +304,13 @@ impl fmt::Display for Utc {
         let (year, month, day) = self.date();
         let nanos = self.nanos_of_day();
         let (s, frac) = (nanos / NANOS, nanos % NANOS);
-        write!(f, "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)?;
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
+            s / 3600,
+            s / 60 % 60,
+            s % 60
+        )?;
         if frac != 0 {
             write!(f, ".{}", format!("{frac:09}").trim_end_matches('0'))?;
         }
@@ -287,14 +322,19 @@ impl FromStr for Utc {
     type Err = TimeError;
 
     fn from_str(text: &str) -> Result<Self, TimeError> {
-        let fail = |reason| TimeError { text: text.to_owned(), reason };
+        let fail = |reason| TimeError {
+            text: text.to_owned(),
+            reason,
+        };
         let body = text.strip_suffix('Z').unwrap_or(text);
         let (date, clock) = body.split_once(['T', ' ']).unwrap_or((body, "00:00:00"));
         let number = |s: &str, digits: usize| -> Option<i64> {
             (s.len() == digits && s.bytes().all(|b| b.is_ascii_digit())).then(|| s.parse().ok())?
         };
         let date: Vec<_> = date.split('-').collect();
-        let [year, month, day] = date[..] else { return Err(fail("the date is not YYYY-MM-DD")) };
+        let [year, month, day] = date[..] else {
+            return Err(fail("the date is not YYYY-MM-DD"));
+        };
         let (year, month, day) = match (number(year, 4), number(month, 2), number(day, 2)) {
             (Some(y), Some(m), Some(d)) => (y, m, d),
             _ => return Err(fail("the date is not YYYY-MM-DD")),
@@ -308,14 +348,23 @@ impl FromStr for Utc {
             _ => return Err(fail("the time of day is not HH:MM:SS")),
         };
         if h > 23 || m > 59 || s > 59 {
-            return Err(fail("the time of day is out of range (23:59:59 is the last second; leap seconds are not written)"));
+            return Err(fail(
+                "the time of day is out of range (23:59:59 is the last second; leap seconds are not written)",
+            ));
         }
         if fraction.len() > 9 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
             return Err(fail("the fraction of a second must be at most 9 digits"));
         }
-        let nanos: i64 = format!("{fraction:0<9}").parse().map_err(|_| fail("the fraction is not a number"))?;
-        Self::from_date(year as i32, month as u32, day as u32, (h * 3600 + m * 60 + s) * NANOS + nanos)
-            .ok_or_else(|| fail("there is no such day"))
+        let nanos: i64 = format!("{fraction:0<9}")
+            .parse()
+            .map_err(|_| fail("the fraction is not a number"))?;
+        Self::from_date(
+            year as i32,
+            month as u32,
+            day as u32,
+            (h * 3600 + m * 60 + s) * NANOS + nanos,
+        )
+        .ok_or_else(|| fail("there is no such day"))
     }
 }
 
@@ -327,7 +376,9 @@ impl Serialize for Utc {
 
 impl<'de> Deserialize<'de> for Utc {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(d)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -350,7 +401,11 @@ fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     let mp = (5 * doy + 2) / 153;
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    (yoe + era * 400 + i64::from(month <= 2), month as u32, (doy - (153 * mp + 2) / 5 + 1) as u32)
+    (
+        yoe + era * 400 + i64::from(month <= 2),
+        month as u32,
+        (doy - (153 * mp + 2) / 5 + 1) as u32,
+    )
 }
 
 #[cfg(test)]
@@ -374,13 +429,26 @@ mod tests {
         let before: Time = "2016-12-31T23:59:59Z".parse::<Utc>().unwrap().into();
         let after: Time = "2017-01-01T00:00:00Z".parse::<Utc>().unwrap().into();
         assert_eq!(after - before, Span::from_secs(2));
-        assert_eq!((before + Span::from_secs(1)).to_string(), "2017-01-01T00:00:00Z");
+        assert_eq!(
+            (before + Span::from_secs(1)).to_string(),
+            "2017-01-01T00:00:00Z"
+        );
         assert_eq!(after.to_string(), "2017-01-01T00:00:00Z");
     }
 
     #[test]
     fn nonsense_is_refused_with_a_reason() {
-        for bad in ["", "now", "2026-02-29T00:00:00Z", "2026-13-01", "2026-01-01T24:00:00Z", "2026-01-01T00:00:61Z", "2026-1-1", "2026-01-01T00:00:00.0123456789Z", "+026-01-01"] {
+        for bad in [
+            "",
+            "now",
+            "2026-02-29T00:00:00Z",
+            "2026-13-01",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:61Z",
+            "2026-1-1",
+            "2026-01-01T00:00:00.0123456789Z",
+            "+026-01-01",
+        ] {
             assert!(bad.parse::<Utc>().is_err(), "{bad}");
         }
     }

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn skyweave(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_skyweave")).args(args).output().expect("the program runs")
+    Command::new(env!("CARGO_BIN_EXE_skyweave"))
+        .args(args)
+        .output()
+        .expect("the program runs")
 }
 
 fn stdout(output: &Output) -> String {
@@ -24,21 +27,31 @@ fn refused(args: &[&str], words: &[&str]) {
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{args:?}\n{message}");
     for word in words {
-        assert!(message.contains(word), "{args:?}: `{word}` is not in:\n{message}");
+        assert!(
+            message.contains(word),
+            "{args:?}: `{word}` is not in:\n{message}"
+        );
     }
     assert!(!message.contains("panicked"), "{message}");
 }
 
 fn json_lines(text: &str) -> Vec<serde_json::Value> {
-    text.lines().map(|line| serde_json::from_str(line).expect("a JSON object per line")).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON object per line"))
+        .collect()
 }
 
 /// The reference data, or `None` with a visible line.
 fn shared() -> Option<PathBuf> {
-    let path = std::env::var_os("SKYWEAVE_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    let path = std::env::var_os("SKYWEAVE_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    );
     if !path.is_dir() {
-        eprintln!("SKIPPED: no reference data at {} (set SKYWEAVE_SHARED)", path.display());
+        eprintln!(
+            "SKIPPED: no reference data at {} (set SKYWEAVE_SHARED)",
+            path.display()
+        );
         return None;
     }
     Some(path)
@@ -46,16 +59,37 @@ fn shared() -> Option<PathBuf> {
 
 #[test]
 fn plan_prints_the_promised_fields_for_each_epoch() {
-    let epochs = json_lines(&stdout(&skyweave(&["plan", "walker-220", "--epochs", "3", "--json", "--check"])));
+    let epochs = json_lines(&stdout(&skyweave(&[
+        "plan",
+        "walker-220",
+        "--epochs",
+        "3",
+        "--json",
+        "--check",
+    ])));
     assert_eq!(epochs.len(), 3);
     for field in [
-        "epoch", "start", "plan_hash", "planning_ms", "satellites_in_service", "cells_with_demand", "cells_served",
-        "terminals", "terminals_served", "slots_assigned", "delivered_gbps", "demand_gbps", "unserved",
+        "epoch",
+        "start",
+        "plan_hash",
+        "planning_ms",
+        "satellites_in_service",
+        "cells_with_demand",
+        "cells_served",
+        "terminals",
+        "terminals_served",
+        "slots_assigned",
+        "delivered_gbps",
+        "demand_gbps",
+        "unserved",
         "moved_terminals",
     ] {
         assert!(epochs.iter().all(|e| !e[field].is_null()), "{field}");
     }
-    let numbers: Vec<i64> = epochs.iter().map(|e| e["epoch"].as_i64().unwrap()).collect();
+    let numbers: Vec<i64> = epochs
+        .iter()
+        .map(|e| e["epoch"].as_i64().unwrap())
+        .collect();
     assert_eq!(numbers, [numbers[0], numbers[0] + 1, numbers[0] + 2]);
     assert_eq!(epochs[0]["satellites_in_service"], 220);
     assert!(epochs[0]["cells_served"].as_u64().unwrap() > 0);
@@ -66,10 +100,18 @@ fn plan_prints_the_promised_fields_for_each_epoch() {
 fn plans_are_the_same_in_two_processes_on_one_and_on_two_threads() {
     for scenario in ["walker-220", "ukraine"] {
         let hashes = |threads: &str| -> Vec<String> {
-            json_lines(&stdout(&skyweave(&["plan", scenario, "--epochs", "2", "--json", "--threads", threads])))
-                .iter()
-                .map(|e| e["plan_hash"].as_str().unwrap().to_owned())
-                .collect()
+            json_lines(&stdout(&skyweave(&[
+                "plan",
+                scenario,
+                "--epochs",
+                "2",
+                "--json",
+                "--threads",
+                threads,
+            ])))
+            .iter()
+            .map(|e| e["plan_hash"].as_str().unwrap().to_owned())
+            .collect()
         };
         let one = hashes("1");
         assert_eq!(one, hashes("2"), "{scenario}");
@@ -81,22 +123,44 @@ fn plans_are_the_same_in_two_processes_on_one_and_on_two_threads() {
 fn written_plans_pass_the_checker_and_damaged_ones_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
-    let told = json_lines(&stdout(&skyweave(&["plan", "walker-220", "--epochs", "2", "--json", "--out", out])));
+    let told = json_lines(&stdout(&skyweave(&[
+        "plan",
+        "walker-220",
+        "--epochs",
+        "2",
+        "--json",
+        "--out",
+        out,
+    ])));
     for epoch in &told {
         let file = folder.path().join(format!("{}.plan", epoch["epoch"]));
-        let checked = stdout(&skyweave(&["check", file.to_str().unwrap(), "--scenario", "walker-220"]));
+        let checked = stdout(&skyweave(&[
+            "check",
+            file.to_str().unwrap(),
+            "--scenario",
+            "walker-220",
+        ]));
         assert!(checked.contains("no rule is broken"), "{checked}");
-        assert!(checked.contains(epoch["plan_hash"].as_str().unwrap()), "{checked}");
+        assert!(
+            checked.contains(epoch["plan_hash"].as_str().unwrap()),
+            "{checked}"
+        );
     }
     let file = folder.path().join(format!("{}.plan", told[0]["epoch"]));
     let mut bytes = std::fs::read(&file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x55;
     std::fs::write(&file, &bytes).unwrap();
-    refused(&["check", file.to_str().unwrap(), "--scenario", "walker-220"], &[file.to_str().unwrap()]);
+    refused(
+        &["check", file.to_str().unwrap(), "--scenario", "walker-220"],
+        &[file.to_str().unwrap()],
+    );
     bytes.truncate(middle);
     std::fs::write(&file, &bytes).unwrap();
-    refused(&["check", file.to_str().unwrap(), "--scenario", "walker-220"], &[file.to_str().unwrap()]);
+    refused(
+        &["check", file.to_str().unwrap(), "--scenario", "walker-220"],
+        &[file.to_str().unwrap()],
+    );
 }
 
 /// Through the whole program: the route reference of one constellation, every row within 2 µs with the same path.
@@ -110,7 +174,10 @@ fn routes_agree_with_the_reference_through_the_command_line() {
         "routes",
         "hypatia-telesat-1015",
         "--sites",
-        hypatia.join("telesat_1015/ground_stations.txt").to_str().unwrap(),
+        hypatia
+            .join("telesat_1015/ground_stations.txt")
+            .to_str()
+            .unwrap(),
         "--pairs",
         hypatia.join("routes.csv").to_str().unwrap(),
         "--start",
@@ -124,7 +191,11 @@ fn routes_agree_with_the_reference_through_the_command_line() {
     ]));
     let satellites = 351;
     let mut expected = std::collections::BTreeMap::new();
-    for line in std::fs::read_to_string(hypatia.join("routes.csv")).unwrap().lines().skip(1) {
+    for line in std::fs::read_to_string(hypatia.join("routes.csv"))
+        .unwrap()
+        .lines()
+        .skip(1)
+    {
         let f: Vec<&str> = line.split(',').collect();
         if f[0] != "telesat_1015" {
             continue;
@@ -132,7 +203,10 @@ fn routes_agree_with_the_reference_through_the_command_line() {
         let key = (f[1].to_owned(), f[2].to_owned(), f[4].to_owned());
         // In the reference, node ids: a site is the number of satellites plus its own id.
         let nodes: Vec<u32> = f[7].split('-').map(|n| n.parse().unwrap()).collect();
-        let path: Vec<String> = nodes.iter().map(|&n| if n >= satellites { n - satellites } else { n }.to_string()).collect();
+        let path: Vec<String> = nodes
+            .iter()
+            .map(|&n| if n >= satellites { n - satellites } else { n }.to_string())
+            .collect();
         expected.insert(key, (f[6].parse::<f64>().unwrap(), path.join("-")));
     }
     let text = std::fs::read_to_string(&out).unwrap();
@@ -141,9 +215,14 @@ fn routes_agree_with_the_reference_through_the_command_line() {
     for line in text.lines().skip(1) {
         let f: Vec<&str> = line.split(',').collect();
         let key = (f[0].to_owned(), f[1].to_owned(), f[2].to_owned());
-        let Some((rtt_ms, path)) = expected.get(&key) else { continue };
+        let Some((rtt_ms, path)) = expected.get(&key) else {
+            continue;
+        };
         assert_eq!(f[4], path, "{line}");
-        assert!((f[3].parse::<f64>().unwrap() - rtt_ms).abs() < 0.002, "{line}: expected {rtt_ms}");
+        assert!(
+            (f[3].parse::<f64>().unwrap() - rtt_ms).abs() < 0.002,
+            "{line}: expected {rtt_ms}"
+        );
         rows += 1;
     }
     assert_eq!(rows, expected.len());
@@ -156,13 +235,38 @@ fn orbit_tells_what_a_place_sees() {
     let seen: Vec<serde_json::Value> = serde_json::from_str(&seen).unwrap();
     // A day's range above 25 degrees, operational altitudes only, is 42 to 78; raising and lowering satellites add some.
     assert!((42..140).contains(&seen.len()), "{}", seen.len());
-    assert!(seen.iter().all(|s| s["elevation_deg"].as_f64().unwrap() >= 25.0));
+    assert!(
+        seen.iter()
+            .all(|s| s["elevation_deg"].as_f64().unwrap() >= 25.0)
+    );
     let name = seen[0]["name"].as_str().unwrap();
-    let passes = stdout(&skyweave(&["orbit", "passes", "--at", "50.45,30.52", "--satellite", name, "--hours", "1", "--json"]));
+    let passes = stdout(&skyweave(&[
+        "orbit",
+        "passes",
+        "--at",
+        "50.45,30.52",
+        "--satellite",
+        name,
+        "--hours",
+        "1",
+        "--json",
+    ]));
     let passes: Vec<serde_json::Value> = serde_json::from_str(&passes).unwrap();
     assert!(passes[0]["rise"].is_null(), "it is up already");
-    let positions = stdout(&skyweave(&["orbit", "positions", "--satellite", name, "--step", "10", "--count", "3"]));
-    assert!(positions.starts_with("utc,name,norad_id,teme_x_km"), "{positions}");
+    let positions = stdout(&skyweave(&[
+        "orbit",
+        "positions",
+        "--satellite",
+        name,
+        "--step",
+        "10",
+        "--count",
+        "3",
+    ]));
+    assert!(
+        positions.starts_with("utc,name,norad_id,teme_x_km"),
+        "{positions}"
+    );
     assert!(positions.lines().count() >= 4);
 }
 
@@ -176,18 +280,41 @@ fn bad_input_is_told_what_is_wrong_and_what_to_do() {
     };
     refused(&["plan", "ukrain"], &["ukrain", "ukraine"]);
     refused(&["check", "no/such/file.toml"], &["no/such/file.toml"]);
-    refused(&["plan", "walker-220", "--start", "yesterday"], &["yesterday", "YYYY-MM-DD"]);
+    refused(
+        &["plan", "walker-220", "--start", "yesterday"],
+        &["yesterday", "YYYY-MM-DD"],
+    );
     refused(&["plan", "walker-220", "--threads", "0"], &["--threads"]);
-    refused(&["plan", "ukraine", "--start", "2026-07-30T00:00:00Z"], &["days"]);
+    refused(
+        &["plan", "ukraine", "--start", "2026-07-30T00:00:00Z"],
+        &["days"],
+    );
     refused(&["orbit", "visible", "--at", "95,30"], &["95", "latitude"]);
     refused(&["orbit", "visible", "--at", "Kyivv"], &["Kyivv", "Kyiv"]);
     let tle = include_str!("../../../data/orbits/starlink-2026-05-21.tle");
     let three: Vec<&str> = tle.lines().take(3).collect();
-    let bad = write("bad.tle", &format!("{}\n{}\n{}\n", three[0], three[1].replace("9990", "9991"), three[2]));
-    refused(&["orbit", "positions", "--elements", &bad], &["bad.tle", "line 2", "checksum"]);
+    let bad = write(
+        "bad.tle",
+        &format!(
+            "{}\n{}\n{}\n",
+            three[0],
+            three[1].replace("9990", "9991"),
+            three[2]
+        ),
+    );
+    refused(
+        &["orbit", "positions", "--elements", &bad],
+        &["bad.tle", "line 2", "checksum"],
+    );
     let empty = write("empty.tle", "");
-    refused(&["orbit", "positions", "--elements", &empty], &["empty.tle"]);
-    let scenario = write("bad.toml", "[sky]\nsource = \"starlink-2026-05-21\"\nstrat = \"now\"\n");
+    refused(
+        &["orbit", "positions", "--elements", &empty],
+        &["empty.tle"],
+    );
+    let scenario = write(
+        "bad.toml",
+        "[sky]\nsource = \"starlink-2026-05-21\"\nstrat = \"now\"\n",
+    );
     refused(&["check", &scenario], &["bad.toml:3", "strat", "start"]);
     let country = write(
         "country.toml",
@@ -203,7 +330,10 @@ fn a_wrong_command_line_exits_with_2_and_help_teaches_with_examples() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("plan"));
     for command in ["up", "run", "plan", "routes", "check"] {
         let help = stdout(&skyweave(&[command, "--help"]));
-        assert!(help.contains("Example") && help.contains("skyweave "), "{command}\n{help}");
+        assert!(
+            help.contains("Example") && help.contains("skyweave "),
+            "{command}\n{help}"
+        );
     }
     for shell in ["bash", "zsh", "fish"] {
         assert!(stdout(&skyweave(&["completions", shell])).contains("skyweave"));

@@ -49,12 +49,20 @@ impl Up {
     }
 
     fn next_epoch(&self) -> serde_json::Value {
-        self.epochs.recv_timeout(PATIENCE).expect("`up` tells of an epoch")
+        self.epochs
+            .recv_timeout(PATIENCE)
+            .expect("`up` tells of an epoch")
     }
 
     fn signal(&mut self, name: &str) -> ExitStatus {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -74,11 +82,18 @@ impl Drop for Up {
 }
 
 fn run_at(place: &str, command: &[&str]) -> Output {
-    skyweave().args(["run", "--scenario", SCENARIO, "--at", place, "--"]).args(command).output().unwrap()
+    skyweave()
+        .args(["run", "--scenario", SCENARIO, "--at", place, "--"])
+        .args(command)
+        .output()
+        .unwrap()
 }
 
 fn succeeded(output: &Output) -> String {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{:?}\n{out}\n{err}", output.status);
     out.into_owned()
 }
@@ -93,12 +108,21 @@ fn host_state() -> String {
         &["ip", "-6", "route", "show", "table", "all"],
         &["ip", "netns", "list"],
         &["nft", "list", "tables"],
-        &["sysctl", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"],
+        &[
+            "sysctl",
+            "net.ipv4.ip_forward",
+            "net.ipv6.conf.all.forwarding",
+        ],
     ] {
         let output = Command::new(command[0]).args(&command[1..]).output();
-        let text = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+        let text = output
+            .map(|o| String::from_utf8_lossy(&o.stdout).into_owned())
+            .unwrap_or_default();
         // The kernel counts down the life of advertised routes and addresses.
-        let text: Vec<&str> = text.lines().map(|l| l.split(" expires ").next().unwrap_or(l)).collect();
+        let text: Vec<&str> = text
+            .lines()
+            .map(|l| l.split(" expires ").next().unwrap_or(l))
+            .collect();
         state += &format!("{command:?}\n{}\n", text.join("\n"));
     }
     state
@@ -112,7 +136,9 @@ fn slow_server(lines: usize) -> (u16, std::thread::JoinHandle<()>) {
         let (mut stream, _): (TcpStream, _) = listener.accept().unwrap();
         let mut request = [0; 1024];
         let _ = stream.read(&mut request).unwrap();
-        stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n").unwrap();
+        stream
+            .write_all(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+            .unwrap();
         for i in 0..lines {
             stream.write_all(format!("{i}\n").as_bytes()).unwrap();
             std::thread::sleep(Duration::from_millis(100));
@@ -131,7 +157,10 @@ fn a_place_is_online_through_four_handovers_and_nothing_is_left_behind() {
 
     let mut up = Up::start();
     let first = up.next_epoch();
-    assert!(first["live_terminals_served"].as_u64().unwrap() > 0, "{first}");
+    assert!(
+        first["live_terminals_served"].as_u64().unwrap() > 0,
+        "{first}"
+    );
     let served: Vec<&str> = first["live"]
         .as_array()
         .unwrap()
@@ -145,18 +174,28 @@ fn a_place_is_online_through_four_handovers_and_nothing_is_left_behind() {
     let ping = succeeded(&run_at(at, &["ping", "-c", "5", "-i", "0.2", "100.64.0.1"]));
     assert!(ping.contains(" 0% packet loss"), "{ping}");
     let planned = first["live"][0]["planned_rtt_ms"][0].as_f64().unwrap();
-    assert!(planned > 10.0, "550 km up and down twice, and the frame: {planned} ms");
+    assert!(
+        planned > 10.0,
+        "550 km up and down twice, and the frame: {planned} ms"
+    );
 
     // The only way out is the terminal.
     let devices = succeeded(&run_at(at, &["ip", "-br", "link"]));
-    assert_eq!(devices.lines().count(), 2, "loopback and the terminal: {devices}");
+    assert_eq!(
+        devices.lines().count(),
+        2,
+        "loopback and the terminal: {devices}"
+    );
     // The exit status is the program's.
     assert_eq!(run_at(at, &["sh", "-c", "exit 7"]).status.code(), Some(7));
     assert_eq!(run_at("Atlantis", &["true"]).status.code(), Some(1));
 
     // A terminal that the scenario does not know joins with the next plan.
     let place = "50.06,19.94";
-    succeeded(&run_at(place, &["ping", "-c", "2", "-i", "0.2", "100.64.0.1"]));
+    succeeded(&run_at(
+        place,
+        &["ping", "-c", "2", "-i", "0.2", "100.64.0.1"],
+    ));
 
     // One TCP session across four boundaries, beside a measurement of the same four epochs.
     let host = first_host_address(at);
@@ -164,7 +203,19 @@ fn a_place_is_online_through_four_handovers_and_nothing_is_left_behind() {
         let (port, server) = slow_server(620);
         let url = format!("http://{host}:{port}/");
         let session = skyweave()
-            .args(["run", "--scenario", SCENARIO, "--at", at, "--", "curl", "-sSN", "--max-time", "150", &url])
+            .args([
+                "run",
+                "--scenario",
+                SCENARIO,
+                "--at",
+                at,
+                "--",
+                "curl",
+                "-sSN",
+                "--max-time",
+                "150",
+                &url,
+            ])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -175,12 +226,22 @@ fn a_place_is_online_through_four_handovers_and_nothing_is_left_behind() {
             .unwrap();
         let told: serde_json::Value = serde_json::from_str(succeeded(&predict).trim()).unwrap();
         println!("predict over four epochs: {told}");
-        assert!(told["error_ms_p50"].as_f64().unwrap().abs() < MEDIAN_ERROR_MS, "{told}");
-        assert!(told["error_ms_p90"].as_f64().unwrap() < P90_ERROR_MS, "{told}");
+        assert!(
+            told["error_ms_p50"].as_f64().unwrap().abs() < MEDIAN_ERROR_MS,
+            "{told}"
+        );
+        assert!(
+            told["error_ms_p90"].as_f64().unwrap() < P90_ERROR_MS,
+            "{told}"
+        );
         let received = session.wait_with_output().unwrap();
         server.join().unwrap();
         let expected: String = (0..620).map(|i| format!("{i}\n")).collect();
-        assert_eq!(succeeded(&received), expected, "62 s of one session, every line once and in order");
+        assert_eq!(
+            succeeded(&received),
+            expected,
+            "62 s of one session, every line once and in order"
+        );
     } else {
         eprintln!("SKIPPED: no uplink to the host here, so no session to a server");
     }
@@ -190,7 +251,10 @@ fn a_place_is_online_through_four_handovers_and_nothing_is_left_behind() {
     let mut up = Up::start();
     up.next_epoch();
     succeeded(&run_at(at, &["ping", "-c", "1", "100.64.0.1"]));
-    let second = skyweave().args(["up", SCENARIO, "--json"]).output().unwrap();
+    let second = skyweave()
+        .args(["up", SCENARIO, "--json"])
+        .output()
+        .unwrap();
     assert_eq!(second.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&second.stderr).contains("already runs"));
     assert!(up.signal("-INT").success(), "Ctrl-C ends it cleanly");
@@ -204,6 +268,10 @@ fn a_place_is_online_through_four_handovers_and_nothing_is_left_behind() {
 /// The address of this machine as seen from behind a terminal, as `up` tells it.
 fn first_host_address(at: &str) -> Option<String> {
     let client = live::Client::connect(SCENARIO, None).unwrap();
-    let host = client.unwrap_or_else(|| panic!("the network of {at} runs")).addresses().unwrap().host_v4;
+    let host = client
+        .unwrap_or_else(|| panic!("the network of {at} runs"))
+        .addresses()
+        .unwrap()
+        .host_v4;
     host.map(|h| h.to_string())
 }
