@@ -7,7 +7,12 @@ use std::process::ExitCode;
 
 /// An open LEO satellite broadband network in one program: real orbits, a plan every 15 seconds, real packets.
 #[derive(Parser, Debug)]
-#[command(name = "skyweave", version, max_term_width = 110, propagate_version = true)]
+#[command(
+    name = "skyweave",
+    version,
+    max_term_width = 110,
+    propagate_version = true
+)]
 #[command(after_help = "\
 Examples:
   skyweave up                                   bring Ukraine online (Ctrl-C ends it)
@@ -227,7 +232,9 @@ Example:
     #[command(after_help = "Example:\n  skyweave orbit visible --at Kyiv --min-elevation 40")]
     Visible(Visible),
     /// The next passes of satellites over a place
-    #[command(after_help = "Example:\n  skyweave orbit passes --at 50.45,30.52 --satellite STARLINK-1008 --hours 24")]
+    #[command(
+        after_help = "Example:\n  skyweave orbit passes --at 50.45,30.52 --satellite STARLINK-1008 --hours 24"
+    )]
     Passes(Passes),
 }
 

@@ -14,7 +14,11 @@ use std::process::ExitCode;
 pub(crate) fn check(args: &cli::Check) -> Result<ExitCode> {
     let path = Path::new(&args.target);
     let toml_or_built_in = path.extension().is_some_and(|e| e == "toml") || !path.is_file();
-    if toml_or_built_in { check_scenario(args) } else { check_plan(args) }
+    if toml_or_built_in {
+        check_scenario(args)
+    } else {
+        check_plan(args)
+    }
 }
 
 fn check_scenario(args: &cli::Check) -> Result<ExitCode> {
@@ -24,10 +28,14 @@ fn check_scenario(args: &cli::Check) -> Result<ExitCode> {
         Ok(world) => (world.warnings(), Some(world.summary())),
         Err(problems) => (problems.0.as_slice(), None),
     };
-    let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
+    let errors = problems
+        .iter()
+        .filter(|p| p.severity == Severity::Error)
+        .count();
     let mut out = std::io::stdout().lock();
     if args.json {
-        let told = serde_json::json!({"problems": problems, "summary": summary, "valid": errors == 0});
+        let told =
+            serde_json::json!({"problems": problems, "summary": summary, "valid": errors == 0});
         writeln!(out, "{}", serde_json::to_string_pretty(&told)?)?;
     } else {
         if let Some(summary) = summary {
@@ -50,14 +58,16 @@ fn check_scenario(args: &cli::Check) -> Result<ExitCode> {
 }
 
 fn check_plan(args: &cli::Check) -> Result<ExitCode> {
-    let bytes = std::fs::read(&args.target).with_context(|| format!("cannot read {}", args.target))?;
+    let bytes =
+        std::fs::read(&args.target).with_context(|| format!("cannot read {}", args.target))?;
     let plan = Plan::from_cbor(&bytes).with_context(|| args.target.clone())?;
     let scenario = match &args.scenario {
         Some(name) => name.clone(),
         None => beside(Path::new(&args.target))?,
     };
     let world: World = load(&scenario)?;
-    let broken = planner_pool(None)?.install(|| skyweave_plan::check(&world.inputs(plan.epoch), &plan));
+    let broken =
+        planner_pool(None)?.install(|| skyweave_plan::check(&world.inputs(plan.epoch), &plan));
     let mut out = std::io::stdout().lock();
     if args.json {
         let list: Vec<_> = broken.iter().map(ToString::to_string).collect();
@@ -67,7 +77,13 @@ fn check_plan(args: &cli::Check) -> Result<ExitCode> {
         });
         writeln!(out, "{}", serde_json::to_string_pretty(&told)?)?;
     } else {
-        writeln!(out, "plan of epoch {} ({}), hash {}, checked against `{scenario}`", plan.epoch, plan.start, plan.hash())?;
+        writeln!(
+            out,
+            "plan of epoch {} ({}), hash {}, checked against `{scenario}`",
+            plan.epoch,
+            plan.start,
+            plan.hash()
+        )?;
         for violation in &broken {
             writeln!(out, "{violation}")?;
         }
@@ -85,7 +101,10 @@ fn check_plan(args: &cli::Check) -> Result<ExitCode> {
 fn beside(plan: &Path) -> Result<String> {
     let note = plan.with_file_name(SCENARIO_NOTE);
     let text = std::fs::read_to_string(&note).with_context(|| {
-        format!("a plan is checked against its scenario: say which with --scenario ({} is not there)", note.display())
+        format!(
+            "a plan is checked against its scenario: say which with --scenario ({} is not there)",
+            note.display()
+        )
     })?;
     Ok(text.trim().to_owned())
 }

@@ -120,7 +120,11 @@ fn prepare(
     let planning_ms = begun.elapsed().as_secs_f64() * 1e3;
     if cfg!(debug_assertions) {
         let broken = skyweave_plan::check(&inputs, &plan);
-        anyhow::ensure!(broken.is_empty(), "the plan of epoch {epoch} breaks a rule: {}", broken[0]);
+        anyhow::ensure!(
+            broken.is_empty(),
+            "the plan of epoch {epoch} breaks a rule: {}",
+            broken[0]
+        );
     }
     let world = &*lock(world);
     let table = world.forwarding(&plan);
@@ -129,13 +133,26 @@ fn prepare(
         start_ns: plan.start,
         end_ns: plan.end,
         late: false,
-        live: plan.terminals.iter().map(|outcome| describe(world, &plan, &table, outcome)).collect(),
+        live: plan
+            .terminals
+            .iter()
+            .map(|outcome| describe(world, &plan, &table, outcome))
+            .collect(),
     };
-    Ok(Prepared { plan, table, report })
+    Ok(Prepared {
+        plan,
+        table,
+        report,
+    })
 }
 
 /// What people want to know of a live terminal.
-fn describe(world: &World, plan: &Plan, table: &EpochTable, outcome: &TerminalOutcome) -> LiveTerminalReport {
+fn describe(
+    world: &World,
+    plan: &Plan,
+    table: &EpochTable,
+    outcome: &TerminalOutcome,
+) -> LiveTerminalReport {
     let terminal = world.terminals().iter().find(|t| t.id == outcome.terminal);
     let mut told = LiveTerminalReport {
         id: outcome.terminal,
@@ -160,9 +177,14 @@ fn describe(world: &World, plan: &Plan, table: &EpochTable, outcome: &TerminalOu
     let slot = plan.slots[service.slot as usize];
     let landing = &plan.landings[slot.landing as usize];
     told.satellite = Some(world.satellites()[slot.satellite.index()].name.clone());
-    told.elevation_deg = terminal.zip(world.sky().ecef(slot.satellite, plan.start).ok()).map(|(terminal, satellite)| {
-        Enu::at(world.position(terminal, plan.start)).look(satellite).elevation_rad.to_degrees()
-    });
+    told.elevation_deg = terminal
+        .zip(world.sky().ecef(slot.satellite, plan.start).ok())
+        .map(|(terminal, satellite)| {
+            Enu::at(world.position(terminal, plan.start))
+                .look(satellite)
+                .elevation_rad
+                .to_degrees()
+        });
     told.lasers = Some(landing.path.len() - 1);
     told.gateway = Some(world.gateways()[landing.gateway.index()].name.clone());
     told.pop = Some(world.pops()[service.pop.index()].city.clone());
@@ -171,7 +193,11 @@ fn describe(world: &World, plan: &Plan, table: &EpochTable, outcome: &TerminalOu
     if let Some((_, Ok(route))) = table.routes.iter().find(|(id, _)| *id == outcome.terminal) {
         let seconds = (plan.end - plan.start).nanos() / 1_000_000_000;
         told.planned_rtt_ms = (0..=seconds)
-            .map(|s| route.round_trip(plan.start + Span::from_secs(s)).as_millis_f64())
+            .map(|s| {
+                route
+                    .round_trip(plan.start + Span::from_secs(s))
+                    .as_millis_f64()
+            })
             .collect();
     }
     told
@@ -187,7 +213,11 @@ impl LiveRun {
     ) -> Result<(Arc<Self>, Plan)> {
         let starts_now = world.starts_now();
         let first_epoch = world.first_epoch();
-        let live: Vec<_> = world.terminals().iter().map(|t| (t.id, t.name.clone())).collect();
+        let live: Vec<_> = world
+            .terminals()
+            .iter()
+            .map(|t| (t.id, t.name.clone()))
+            .collect();
         let world = Mutex::new(world);
         let mut planner = Planner::default();
         let first = pool.install(|| prepare(&world, &mut planner, first_epoch, None))?;
@@ -199,7 +229,10 @@ impl LiveRun {
             true => {
                 let mut config = NetworkConfig::new(scenario, clock);
                 config.realtime = options.realtime;
-                config.terminals = live.into_iter().map(|(id, name)| TerminalConfig { id, name }).collect();
+                config.terminals = live
+                    .into_iter()
+                    .map(|(id, name)| TerminalConfig { id, name })
+                    .collect();
                 Some(Network::start(config).context("cannot start the live network")?)
             }
             false => None,
@@ -247,15 +280,23 @@ impl LiveRun {
         while epochs.is_none_or(|n| made < n) {
             let lead = {
                 let state = lock(&self.state);
-                let last_ms = state.reports.back().map_or(0.0, |r| r.summary.planning_ms.unwrap_or(0.0));
-                LEAD.max(Span::from_secs_f64(3.0 * last_ms / 1e3)).min(Span::from_secs(14))
+                let last_ms = state
+                    .reports
+                    .back()
+                    .map_or(0.0, |r| r.summary.planning_ms.unwrap_or(0.0));
+                LEAD.max(Span::from_secs_f64(3.0 * last_ms / 1e3))
+                    .min(Span::from_secs(14))
             };
-            let next = plan.epoch.next().max(EpochNumber::containing(self.clock.now()));
+            let next = plan
+                .epoch
+                .next()
+                .max(EpochNumber::containing(self.clock.now()));
             if !self.wait_until(next.start() - lead) {
                 return;
             }
-            let prepared =
-                self.pool.install(|| prepare(&self.world, &mut lock(&self.planner), next, Some(&plan)));
+            let prepared = self
+                .pool
+                .install(|| prepare(&self.world, &mut lock(&self.planner), next, Some(&plan)));
             match prepared.and_then(|prepared| self.adopt(prepared)) {
                 Ok(next) => plan = next,
                 Err(error) => {
@@ -293,7 +334,10 @@ impl LiveRun {
     pub(crate) fn next_report(&self, after: Option<EpochNumber>) -> Result<Option<Report>> {
         let mut state = lock(&self.state);
         loop {
-            let new = state.reports.iter().find(|r| after.is_none_or(|a| r.summary.epoch > a.0));
+            let new = state
+                .reports
+                .iter()
+                .find(|r| after.is_none_or(|a| r.summary.epoch > a.0));
             if let Some(report) = new {
                 return Ok(Some(report.clone()));
             }
@@ -303,7 +347,10 @@ impl LiveRun {
             if state.stop {
                 return Ok(None);
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -335,7 +382,10 @@ impl LiveRun {
 
     /// The terminal at a place, made if need be; returns once it has service or it is clear that it has none.
     pub(crate) fn terminal_at(&self, place: &str) -> Result<TerminalId> {
-        let network = self.network.as_ref().context("the network runs without packets")?;
+        let network = self
+            .network
+            .as_ref()
+            .context("the network runs without packets")?;
         let mut attached = lock(&self.attached);
         let (id, joined) = lock(&self.world).terminal_at(place)?;
         if joined && !attached.contains_key(&id) {
@@ -359,7 +409,9 @@ impl LiveRun {
     /// One user less of a terminal; one that joined at run time goes with its last user.
     fn leave(&self, id: TerminalId) {
         let mut attached = lock(&self.attached);
-        let Some(users) = attached.get_mut(&id) else { return };
+        let Some(users) = attached.get_mut(&id) else {
+            return;
+        };
         *users -= 1;
         if *users == 0 {
             attached.remove(&id);
@@ -392,9 +444,15 @@ impl LiveRun {
                 Some(told) => {
                     tried += 1;
                     let reason = told.reason.as_deref().unwrap_or_default();
-                    anyhow::ensure!(tried < SERVICE_WAIT_EPOCHS, "no service at {place}: {reason}");
+                    anyhow::ensure!(
+                        tried < SERVICE_WAIT_EPOCHS,
+                        "no service at {place}: {reason}"
+                    );
                 }
-                None => anyhow::ensure!(begun.elapsed() < Duration::from_secs(90), "no plan names the terminal at {place}"),
+                None => anyhow::ensure!(
+                    begun.elapsed() < Duration::from_secs(90),
+                    "no plan names the terminal at {place}"
+                ),
             }
         }
     }
@@ -421,7 +479,12 @@ pub(crate) struct EpochStatus {
 
 impl From<&Report> for EpochStatus {
     fn from(r: &Report) -> Self {
-        Self { epoch: r.summary.epoch, start_ns: r.start_ns, end_ns: r.end_ns, live: r.live.clone() }
+        Self {
+            epoch: r.summary.epoch,
+            start_ns: r.start_ns,
+            end_ns: r.end_ns,
+            live: r.live.clone(),
+        }
     }
 }
 

@@ -26,8 +26,10 @@ pub(crate) struct Disk {
 
 impl Files for Disk {
     fn read(&self, path: &str) -> std::result::Result<Vec<u8>, FilesError> {
-        std::fs::read(self.folder.join(path))
-            .map_err(|e| FilesError { path: path.to_owned(), reason: e.to_string() })
+        std::fs::read(self.folder.join(path)).map_err(|e| FilesError {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })
     }
 }
 
@@ -43,8 +45,14 @@ impl ScenarioSource {
     /// Finds a scenario: a built-in name first, then a file.
     pub(crate) fn find(name: &str) -> Result<Self> {
         if let Some(text) = skyweave_world::builtin_scenario(name) {
-            let files = Disk { folder: PathBuf::from(".") };
-            return Ok(Self { name: name.to_owned(), text: text.to_owned(), files });
+            let files = Disk {
+                folder: PathBuf::from("."),
+            };
+            return Ok(Self {
+                name: name.to_owned(),
+                text: text.to_owned(),
+                files,
+            });
         }
         let path = Path::new(name);
         if !path.exists() {
@@ -55,13 +63,22 @@ impl ScenarioSource {
                 built_in.join(", ")
             );
         }
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read the scenario `{name}`"))?;
+        let bytes =
+            std::fs::read(path).with_context(|| format!("cannot read the scenario `{name}`"))?;
         let text = String::from_utf8(bytes).map_err(|e| {
-            let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+            let line = e.as_bytes()[..e.utf8_error().valid_up_to()]
+                .iter()
+                .filter(|b| **b == b'\n')
+                .count()
+                + 1;
             anyhow::anyhow!("{name}:{line}: the file is not UTF-8 text; a scenario is a TOML file")
         })?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(Self { name: name.to_owned(), text, files: Disk { folder } })
+        Ok(Self {
+            name: name.to_owned(),
+            text,
+            files: Disk { folder },
+        })
     }
 
     /// Reads it and all that it names. `start` takes the place of the scenario's own.
@@ -75,11 +92,17 @@ impl ScenarioSource {
     /// Reads it; warnings go to standard error, errors are the error.
     pub(crate) fn load(&self, start: Option<Time>) -> Result<World> {
         let world = self.read(start).map_err(|problems| {
-            let (errors, warnings): (Vec<_>, Vec<_>) =
-                problems.0.iter().partition(|p| p.severity == skyweave_world::Severity::Error);
+            let (errors, warnings): (Vec<_>, Vec<_>) = problems
+                .0
+                .iter()
+                .partition(|p| p.severity == skyweave_world::Severity::Error);
             warn(warnings);
             let list: Vec<String> = errors.iter().map(|p| format!("  {p}")).collect();
-            anyhow::anyhow!("the scenario `{}` cannot be used:\n{}", self.name, list.join("\n"))
+            anyhow::anyhow!(
+                "the scenario `{}` cannot be used:\n{}",
+                self.name,
+                list.join("\n")
+            )
         })?;
         warn(world.warnings());
         Ok(world)
@@ -88,7 +111,9 @@ impl ScenarioSource {
     /// A name that means the same scenario in every folder.
     pub(crate) fn absolute_name(&self) -> String {
         match std::fs::canonicalize(&self.name) {
-            Ok(path) if skyweave_world::builtin_scenario(&self.name).is_none() => path.display().to_string(),
+            Ok(path) if skyweave_world::builtin_scenario(&self.name).is_none() => {
+                path.display().to_string()
+            }
             _ => self.name.clone(),
         }
     }
@@ -107,7 +132,9 @@ fn warn<'a>(warnings: impl IntoIterator<Item = &'a Problem>) {
 
 /// The wall clock, read once.
 pub(crate) fn wall_clock() -> Time {
-    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since_1970 = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     Utc::from_unix_nanos(since_1970.as_nanos() as i64).into()
 }
 
@@ -130,7 +157,11 @@ pub(crate) fn planner_pool(threads: Option<usize>) -> Result<rayon::ThreadPool> 
         .start_handler(|_| {
             // SAFETY: takes no pointers; acts on the calling thread, and failure only means no lower priority.
             unsafe {
-                libc::setpriority(libc::PRIO_PROCESS, libc::gettid() as libc::id_t, PLANNER_NICE);
+                libc::setpriority(
+                    libc::PRIO_PROCESS,
+                    libc::gettid() as libc::id_t,
+                    PLANNER_NICE,
+                );
             }
         })
         .build()
@@ -157,7 +188,9 @@ pub(crate) fn progress(steps: u64, what: &str) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(steps).with_style(style).with_message(what.to_owned())
+    ProgressBar::new(steps)
+        .with_style(style)
+        .with_message(what.to_owned())
 }
 
 /// A reader that closed the pipe early (`| head`) is no failure worth a message.

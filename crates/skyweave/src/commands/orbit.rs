@@ -32,19 +32,28 @@ impl SkyArgs {
             None => skyweave_world::builtin_elements(),
             Some(path) => {
                 let name = path.display();
-                let bytes = std::fs::read(path).with_context(|| format!("cannot read the elements {name}"))?;
-                let text = String::from_utf8(bytes).with_context(|| format!("{name} is not text"))?;
-                let format = Format::detect(&text)
-                    .with_context(|| format!("{name} is neither TLE nor OMM (JSON, CSV, XML or KVN)"))?;
+                let bytes = std::fs::read(path)
+                    .with_context(|| format!("cannot read the elements {name}"))?;
+                let text =
+                    String::from_utf8(bytes).with_context(|| format!("{name} is not text"))?;
+                let format = Format::detect(&text).with_context(|| {
+                    format!("{name} is neither TLE nor OMM (JSON, CSV, XML or KVN)")
+                })?;
                 skyweave_orbit::parse(&text, format).with_context(|| name.to_string())?
             }
         };
         // The newest epoch of the whole set, so that --satellite does not change the time that is meant.
-        let newest = elements.iter().map(|e| e.epoch).max().context("the file holds no element set")?;
+        let newest = elements
+            .iter()
+            .map(|e| e.epoch)
+            .max()
+            .context("the file holds no element set")?;
         if let Some(wanted) = &self.satellite {
             let number = wanted.parse::<u32>().ok();
             let wanted_upper = wanted.to_uppercase();
-            elements.retain(|e| Some(e.catalog_number) == number || e.name.to_uppercase().contains(&wanted_upper));
+            elements.retain(|e| {
+                Some(e.catalog_number) == number || e.name.to_uppercase().contains(&wanted_upper)
+            });
             if elements.is_empty() {
                 bail!("no satellite is called `{wanted}` or has this catalogue number");
             }
@@ -54,13 +63,21 @@ impl SkyArgs {
             None => newest.into(),
         };
         let sky = Sky::new(&elements)?;
-        let oldest = elements.iter().map(|e| (time - Time::from(e.epoch)).as_secs_f64().abs()).fold(0.0, f64::max) / 86_400.0;
+        let oldest = elements
+            .iter()
+            .map(|e| (time - Time::from(e.epoch)).as_secs_f64().abs())
+            .fold(0.0, f64::max)
+            / 86_400.0;
         if oldest > 14.0 {
             eprintln!(
                 "warning: the elements are up to {oldest:.0} days from the time asked for; positions can be off by hundreds of kilometres"
             );
         }
-        Ok(Chosen { elements, sky, time })
+        Ok(Chosen {
+            elements,
+            sky,
+            time,
+        })
     }
 }
 
@@ -110,8 +127,11 @@ fn print_positions(args: &Positions) -> Result<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     if !args.json {
         write!(out, "utc,name,norad_id")?;
-        let headers =
-            [(teme, TemeColumns::HEADER), (ecef, EcefColumns::HEADER), (geodetic, GeodeticColumns::HEADER)];
+        let headers = [
+            (teme, TemeColumns::HEADER),
+            (ecef, EcefColumns::HEADER),
+            (geodetic, GeodeticColumns::HEADER),
+        ];
         for (_, header) in headers.iter().filter(|(wanted, _)| *wanted) {
             write!(out, "{header}")?;
         }
@@ -129,8 +149,14 @@ fn print_positions(args: &Positions) -> Result<()> {
                     continue;
                 }
             };
-            let (p, v) = (position.teme.position_m * 1e-3, position.teme.velocity_m_s * 1e-3);
-            let (q, w) = (position.earth_fixed.position.0 * 1e-3, position.earth_fixed.velocity_m_s * 1e-3);
+            let (p, v) = (
+                position.teme.position_m * 1e-3,
+                position.teme.velocity_m_s * 1e-3,
+            );
+            let (q, w) = (
+                position.earth_fixed.position.0 * 1e-3,
+                position.earth_fixed.velocity_m_s * 1e-3,
+            );
             let g = position.geodetic;
             let row = Row {
                 utc: t.to_string(),
@@ -215,15 +241,29 @@ impl<'a> Seen<'a> {
 fn print_visible(args: &Visible) -> Result<()> {
     let chosen = args.sky.choose()?;
     let place = skyweave_world::find_place(&args.at)?;
-    let mut seen = visible(&chosen.sky, place.position, chosen.time, elevation(args.min_elevation)?);
+    let mut seen = visible(
+        &chosen.sky,
+        place.position,
+        chosen.time,
+        elevation(args.min_elevation)?,
+    );
     seen.sort_by(|a, b| b.look.elevation_rad.total_cmp(&a.look.elevation_rad));
     let mut out = BufWriter::new(std::io::stdout().lock());
     let rows = seen.iter().map(|s| Seen::new(s, &chosen.elements));
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&rows.collect::<Vec<_>>())?)?;
     } else {
-        writeln!(out, "{} satellites above {}° at {} ({place}):", seen.len(), args.min_elevation, chosen.time)?;
-        writeln!(out, "satellite                norad   azimuth  elevation     range  range rate")?;
+        writeln!(
+            out,
+            "{} satellites above {}° at {} ({place}):",
+            seen.len(),
+            args.min_elevation,
+            chosen.time
+        )?;
+        writeln!(
+            out,
+            "satellite                norad   azimuth  elevation     range  range rate"
+        )?;
         for s in rows {
             writeln!(
                 out,
@@ -239,10 +279,19 @@ fn print_passes(args: &Passes) -> Result<()> {
     let chosen = args.sky.choose()?;
     let place = skyweave_world::find_place(&args.at)?;
     if !(args.hours.is_finite() && args.hours > 0.0 && args.hours <= 24.0 * 14.0) {
-        bail!("--hours {}: expected more than 0 and at most 336 (14 days)", args.hours);
+        bail!(
+            "--hours {}: expected more than 0 and at most 336 (14 days)",
+            args.hours
+        );
     }
     let until = chosen.time + Span::from_secs_f64(args.hours * 3600.0);
-    let found = passes(&chosen.sky, place.position, chosen.time, until, elevation(args.min_elevation)?);
+    let found = passes(
+        &chosen.sky,
+        place.position,
+        chosen.time,
+        until,
+        elevation(args.min_elevation)?,
+    );
     #[derive(Serialize)]
     struct PassRow<'a> {
         name: &'a str,
@@ -272,7 +321,10 @@ fn print_passes(args: &Passes) -> Result<()> {
             args.min_elevation,
             chosen.time
         )?;
-        writeln!(out, "satellite                norad  rise                      highest                     set")?;
+        writeln!(
+            out,
+            "satellite                norad  rise                      highest                     set"
+        )?;
         let seen = |s: &Option<Seen<'_>>, at_edge: &str| match s {
             Some(s) => format!("{} {:>4.0}°", clock(&s.utc), s.azimuth_deg),
             None => at_edge.to_owned(),

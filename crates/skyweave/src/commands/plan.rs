@@ -19,7 +19,12 @@ pub(crate) fn plan(args: &cli::Plan) -> Result<ExitCode> {
     let first = world.first_epoch();
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(folder.join(SCENARIO_NOTE), format!("{}\n", source.absolute_name())))
+            .and_then(|()| {
+                std::fs::write(
+                    folder.join(SCENARIO_NOTE),
+                    format!("{}\n", source.absolute_name()),
+                )
+            })
             .with_context(|| format!("cannot write into the folder {}", folder.display()))?;
     }
     let mut out = std::io::stdout().lock();
@@ -94,7 +99,11 @@ fn for_people(s: &Summary) -> String {
     );
     for (reason, cells) in &s.unserved {
         let terminals = s.unserved_terminals.get(reason).copied().unwrap_or(0);
-        text += &format!("\n  unserved, {reason}: {} cells, {} terminals", thousands(*cells as u64), thousands(terminals));
+        text += &format!(
+            "\n  unserved, {reason}: {} cells, {} terminals",
+            thousands(*cells as u64),
+            thousands(terminals)
+        );
     }
     text
 }

@@ -28,7 +28,9 @@ pub(crate) fn routes(args: &cli::Routes) -> Result<ExitCode> {
     }
     let start = args.start.as_deref().map(parse_time).transpose()?;
     let world = ScenarioSource::find(&args.scenario)?.load(start)?;
-    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let read = |path: &Path| {
+        std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+    };
     let (sites, pairs) = (read(&args.sites)?, read(&args.pairs)?);
     let sites = SitePairs::parse(
         (&args.sites.to_string_lossy(), &sites),
@@ -38,7 +40,8 @@ pub(crate) fn routes(args: &cli::Routes) -> Result<ExitCode> {
     let mut out: Box<dyn Write> = match to_stdout {
         true => Box::new(std::io::stdout().lock()),
         false => {
-            let file = File::create(&args.out).with_context(|| format!("cannot write {}", args.out.display()))?;
+            let file = File::create(&args.out)
+                .with_context(|| format!("cannot write {}", args.out.display()))?;
             Box::new(BufWriter::new(file))
         }
     };
@@ -52,15 +55,24 @@ pub(crate) fn routes(args: &cli::Routes) -> Result<ExitCode> {
         let t_s = f64::from(i) * args.step;
         let found = pool.install(|| world.routes(&sites, world.start() + Span::from_secs_f64(t_s)));
         for route in &found {
-            let row =
-                Row { t_s, src_id: route.src_id, dst_id: route.dst_id, rtt_ms: route.rtt_ms(), path: route.path() };
+            let row = Row {
+                t_s,
+                src_id: route.src_id,
+                dst_id: route.dst_id,
+                rtt_ms: route.rtt_ms(),
+                path: route.path(),
+            };
             unreachable += u64::from(row.rtt_ms.is_none());
             if args.json {
                 writeln!(out, "{}", serde_json::to_string(&row)?)?;
             } else {
                 // Six decimals of a millisecond: a nanosecond, 15 cm of path.
                 let rtt = row.rtt_ms.map_or_else(String::new, |ms| format!("{ms:.6}"));
-                writeln!(out, "{t_s},{},{},{rtt},{}", row.src_id, row.dst_id, row.path)?;
+                writeln!(
+                    out,
+                    "{t_s},{},{},{rtt},{}",
+                    row.src_id, row.dst_id, row.path
+                )?;
             }
         }
         bar.inc(1);
@@ -69,7 +81,10 @@ pub(crate) fn routes(args: &cli::Routes) -> Result<ExitCode> {
     out.flush()?;
     if !to_stdout {
         let rows = sites.len() as u64 * u64::from(args.count);
-        eprintln!("{rows} routes, {unreachable} unreachable, in {}", args.out.display());
+        eprintln!(
+            "{rows} routes, {unreachable} unreachable, in {}",
+            args.out.display()
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -17,14 +17,20 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Runs a program behind a terminal.
 pub(crate) fn run(args: &cli::Run) -> Result<ExitCode> {
-    let predict = args.predict.then_some(Predict { epochs: args.predict_epochs, json: args.json });
+    let predict = args.predict.then_some(Predict {
+        epochs: args.predict_epochs,
+        json: args.json,
+    });
     behind_terminal(&args.at, &args.command, predict)
 }
 
 /// Opens the user's shell behind a terminal.
 pub(crate) fn shell(args: &cli::Shell) -> Result<ExitCode> {
     let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
-    eprintln!("a shell behind a terminal at {}; its only way out is the sky. `exit` ends it.", args.at.at);
+    eprintln!(
+        "a shell behind a terminal at {}; its only way out is the sky. `exit` ends it.",
+        args.at.at
+    );
     behind_terminal(&args.at, &[shell], None)
 }
 
@@ -34,7 +40,11 @@ struct Predict {
     json: bool,
 }
 
-fn behind_terminal(at: &cli::At, command: &[OsString], predict: Option<Predict>) -> Result<ExitCode> {
+fn behind_terminal(
+    at: &cli::At,
+    command: &[OsString],
+    predict: Option<Predict>,
+) -> Result<ExitCode> {
     if let Some(mut client) = Client::connect(&at.scenario, None)? {
         let (terminal, namespace) = client.attach(&at.at)?;
         let pop = client.addresses()?.pop_v4.into();
@@ -47,7 +57,11 @@ fn behind_terminal(at: &cli::At, command: &[OsString], predict: Option<Predict>)
     }
     let mut world = load(&at.scenario)?;
     world.terminal_at(&at.at)?;
-    let options = Options { packets: true, realtime: Realtime::No, serve: false };
+    let options = Options {
+        packets: true,
+        realtime: Realtime::No,
+        serve: false,
+    };
     let (run, first) = LiveRun::start(world, planner_pool(None)?, &at.scenario, options)?;
     std::thread::scope(|scope| {
         scope.spawn(|| run.keep_planning(first, None));
@@ -55,7 +69,14 @@ fn behind_terminal(at: &cli::At, command: &[OsString], predict: Option<Predict>)
         let network = run.network().context("the network runs without packets")?;
         let id = run.terminal_at(&at.at)?;
         let pop = network.addresses().pop_v4.into();
-        session(&network.namespace(id)?, id, pop, command, predict, &mut || Ok(run.status()))
+        session(
+            &network.namespace(id)?,
+            id,
+            pop,
+            command,
+            predict,
+            &mut || Ok(run.status()),
+        )
     })
 }
 
@@ -137,8 +158,12 @@ fn measure(
     let mut measured = Vec::new();
     let mut error = Vec::new();
     for Echo { sent, round_trip } in &echoes {
-        let Some(round_trip) = round_trip else { continue };
-        let Some(expected) = expected_ms(&epochs_told, terminal, *sent) else { continue };
+        let Some(round_trip) = round_trip else {
+            continue;
+        };
+        let Some(expected) = expected_ms(&epochs_told, terminal, *sent) else {
+            continue;
+        };
         planned.push(expected);
         measured.push(round_trip.as_millis_f64());
         error.push(round_trip.as_millis_f64() - expected);
@@ -159,9 +184,17 @@ fn measure(
 }
 
 /// The planned round trip of a packet sent at `t`.
-fn expected_ms(epochs: &[EpochStatus], terminal: TerminalId, t: skyweave_base::Time) -> Option<f64> {
+fn expected_ms(
+    epochs: &[EpochStatus],
+    terminal: TerminalId,
+    t: skyweave_base::Time,
+) -> Option<f64> {
     let epoch = epochs.iter().find(|e| e.start_ns <= t && t < e.end_ns)?;
-    epoch.live.iter().find(|l| l.id == terminal)?.planned_rtt_ms_at(t - epoch.start_ns)
+    epoch
+        .live
+        .iter()
+        .find(|l| l.id == terminal)?
+        .planned_rtt_ms_at(t - epoch.start_ns)
 }
 
 /// The value below which a share `q` of `values` lies (nearest rank). `values` is not empty.

@@ -20,7 +20,12 @@ pub(crate) struct Screen {
 impl Screen {
     /// `in_place`: redraw one table, which needs a terminal.
     pub(crate) fn new(in_place: bool) -> Self {
-        Self { in_place, recent: VecDeque::new(), drawn_lines: 0, shown_any: false }
+        Self {
+            in_place,
+            recent: VecDeque::new(),
+            drawn_lines: 0,
+            shown_any: false,
+        }
     }
 
     /// Shows an epoch.
@@ -42,7 +47,9 @@ impl Screen {
         lines.extend(live_table(report));
         lines.extend(unserved_line(report));
         if late > 0 {
-            lines.push(format!("{late} plans were not ready when their epoch began"));
+            lines.push(format!(
+                "{late} plans were not ready when their epoch began"
+            ));
         }
         let width = terminal::size().map_or(120, |(w, _)| usize::from(w));
         if self.drawn_lines > 0 {
@@ -110,8 +117,12 @@ fn unserved_line(report: &Report) -> Option<String> {
     if report.summary.unserved.is_empty() {
         return None;
     }
-    let reasons: Vec<String> =
-        report.summary.unserved.iter().map(|(reason, cells)| format!("{reason}: {}", thousands(*cells as u64))).collect();
+    let reasons: Vec<String> = report
+        .summary
+        .unserved
+        .iter()
+        .map(|(reason, cells)| format!("{reason}: {}", thousands(*cells as u64)))
+        .collect();
     Some(format!("cells without service: {}", reasons.join(", ")))
 }
 

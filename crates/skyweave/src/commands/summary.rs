@@ -1,8 +1,8 @@
 //! What is told of a plan: the fields of `--json`, and a line for people.
 
 use serde::Serialize;
-use skyweave_plan::{Plan, Reason};
 use skyweave_base::Utc;
+use skyweave_plan::{Plan, Reason};
 use std::collections::BTreeMap;
 
 /// One epoch in figures. The names are a contract: scripts read them.
@@ -44,7 +44,11 @@ impl Summary {
                 *unserved_terminals.entry(reason).or_insert(0) += u64::from(cell.terminals);
             }
         }
-        let terminals = plan.cells.iter().map(|c| u64::from(c.terminals)).sum::<u64>();
+        let terminals = plan
+            .cells
+            .iter()
+            .map(|c| u64::from(c.terminals))
+            .sum::<u64>();
         let mut serving: Vec<_> = plan.slots.iter().map(|s| s.satellite).collect();
         serving.sort_unstable();
         serving.dedup();
@@ -90,9 +94,16 @@ pub(crate) fn thousands(number: u64) -> String {
 /// `part` of `whole` in per cent, never rounded up to 100.
 pub(crate) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 || part == whole {
-        return if whole == 0 { "-".to_owned() } else { "100%".to_owned() };
+        return if whole == 0 {
+            "-".to_owned()
+        } else {
+            "100%".to_owned()
+        };
     }
-    format!("{:.1}%", (part as f64 / whole as f64 * 1000.0).floor() / 10.0)
+    format!(
+        "{:.1}%",
+        (part as f64 / whole as f64 * 1000.0).floor() / 10.0
+    )
 }
 
 #[cfg(test)]

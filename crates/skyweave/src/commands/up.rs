@@ -22,8 +22,16 @@ pub(crate) fn up(args: &cli::Up) -> Result<ExitCode> {
         writeln!(out, "{}", world.summary())?;
         out.flush()?;
     }
-    let realtime = if args.realtime { Realtime::IfPermitted } else { Realtime::No };
-    let options = Options { packets, realtime, serve: true };
+    let realtime = if args.realtime {
+        Realtime::IfPermitted
+    } else {
+        Realtime::No
+    };
+    let options = Options {
+        packets,
+        realtime,
+        serve: true,
+    };
     let (run, first) = LiveRun::start(world, planner_pool(args.threads)?, scenario, options)?;
     stop_on_signals(&run)?;
     if !args.json {
@@ -43,7 +51,9 @@ pub(crate) fn up(args: &cli::Up) -> Result<ExitCode> {
 fn can_carry_packets() -> bool {
     let possible = live::probe();
     if let Err(missing) = &possible.packets {
-        eprintln!("no packets: this machine or user cannot carry them, so the network is planned without.");
+        eprintln!(
+            "no packets: this machine or user cannot carry them, so the network is planned without."
+        );
         for m in missing {
             eprintln!("  {m}");
         }
@@ -78,18 +88,29 @@ fn hint(run: &LiveRun, scenario: &str) -> String {
     let Some(network) = run.network() else {
         return "planning only: no packets are carried".to_owned();
     };
-    let option = if scenario == "ukraine" { String::new() } else { format!("--scenario {scenario} ") };
+    let option = if scenario == "ukraine" {
+        String::new()
+    } else {
+        format!("--scenario {scenario} ")
+    };
     let addresses = network.addresses();
-    let at = network.terminals().first().map_or_else(|| "LAT,LON".to_owned(), |t| shell_word(&t.name));
-    let program = std::env::args().next().unwrap_or_else(|| "skyweave".to_owned());
+    let at = network
+        .terminals()
+        .first()
+        .map_or_else(|| "LAT,LON".to_owned(), |t| shell_word(&t.name));
+    let program = std::env::args()
+        .next()
+        .unwrap_or_else(|| "skyweave".to_owned());
     let mut text = format!(
         "online. In a second terminal:\n  {program} run {option}--at {at} -- ping -c 4 {}\n",
         addresses.pop_v4
     );
     match addresses.host_v4 {
-        Some(host) => text += &format!(
-            "  {program} run {option}--at {at} -- curl http://{host}:8000/     (this machine is {host} seen from space; start a server: python3 -m http.server)\n"
-        ),
+        Some(host) => {
+            text += &format!(
+                "  {program} run {option}--at {at} -- curl http://{host}:8000/     (this machine is {host} seen from space; start a server: python3 -m http.server)\n"
+            )
+        }
         None => text += "  (the host's network is not reachable from behind a terminal)\n",
     }
     text += &format!("  {program} shell {option}--at {at}\nCtrl-C ends it.");
@@ -98,14 +119,24 @@ fn hint(run: &LiveRun, scenario: &str) -> String {
 
 /// `text` as one word of a shell's command line.
 fn shell_word(text: &str) -> String {
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.,".contains(&b));
-    if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    let plain = text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-_.,".contains(&b));
+    if plain {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// Ctrl-C and SIGTERM end the run; a second one ends the process at once.
 fn stop_on_signals(run: &Arc<LiveRun>) -> Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+    for signal in [
+        signal_hook::consts::SIGINT,
+        signal_hook::consts::SIGTERM,
+        signal_hook::consts::SIGHUP,
+    ] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&asked))?;
         signal_hook::flag::register(signal, Arc::clone(&asked))?;
     }
@@ -115,14 +146,16 @@ fn stop_on_signals(run: &Arc<LiveRun>) -> Result<()> {
         signal_hook::consts::SIGHUP,
     ])?;
     let run = Arc::downgrade(run);
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for _ in &mut signals {
-            asked.store(true, Ordering::Relaxed);
-            match run.upgrade() {
-                Some(run) => run.stop(),
-                None => return,
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for _ in &mut signals {
+                asked.store(true, Ordering::Relaxed);
+                match run.upgrade() {
+                    Some(run) => run.stop(),
+                    None => return,
+                }
             }
-        }
-    })?;
+        })?;
     Ok(())
 }
