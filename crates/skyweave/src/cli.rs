@@ -86,9 +86,9 @@ pub struct Up {
     /// Plan only: carry no packets
     #[arg(long)]
     pub no_packets: bool,
-    /// Real-time priority for the packet thread, where permitted (steadier delays on a busy machine)
-    #[arg(long)]
-    pub realtime: bool,
+    /// How the network carries packets.
+    #[command(flatten)]
+    pub carry: Carry,
     /// Threads of the planner (default: all cores)
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
@@ -117,6 +117,9 @@ pub struct Run {
     /// Results of --predict as JSON
     #[arg(long)]
     pub json: bool,
+    /// How a network of its own carries packets.
+    #[command(flatten)]
+    pub carry: Carry,
     /// The program and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<std::ffi::OsString>,
@@ -128,6 +131,31 @@ pub struct Shell {
     /// Where the terminal stands.
     #[command(flatten)]
     pub at: At,
+    /// How a network of its own carries packets.
+    #[command(flatten)]
+    pub carry: Carry,
+}
+
+/// How a live network carries packets.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct Carry {
+    /// How packets reach this machine's network: the kernel's forwarding and NAT (root), pasta, or not at all
+    #[arg(long, value_enum, default_value_t = Way::Auto)]
+    pub uplink: Way,
+    /// Do not ask for real-time priority for the packet thread (delays get less steady on a busy machine)
+    #[arg(long)]
+    pub no_realtime: bool,
+}
+
+/// See [`Carry::uplink`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// The kernel's as root, pasta as an ordinary user
+    Auto,
+    /// Through pasta, also as root: changes nothing on the host and works behind any firewall
+    Pasta,
+    /// Terminals reach the point of presence and each other only
+    None,
 }
 
 /// A place and the scenario that it belongs to.

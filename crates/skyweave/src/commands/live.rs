@@ -1,7 +1,10 @@
 //! A live run: a world, its network, and the loop that keeps plans ready. `up` shows it; `run` and `shell` use it.
 
 use super::summary::Summary;
-use crate::live::{Clock, Controller, Network, NetworkConfig, Realtime, TerminalConfig};
+use crate::cli::{Carry, Way};
+use crate::live::{
+    Clock, Controller, Network, NetworkConfig, Realtime, TerminalConfig, UplinkChoice,
+};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use skyweave_base::{Enu, EpochNumber, Span, TerminalId, Time};
@@ -15,10 +18,8 @@ use std::time::{Duration, Instant};
 /// What a live run is told at its start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
-    /// Whether packets are carried at all.
-    pub(crate) packets: bool,
-    /// Real-time priority of the packet thread.
-    pub(crate) realtime: Realtime,
+    /// How packets are carried; `None`: not at all.
+    pub(crate) carry: Option<Carry>,
     /// Whether other processes may join.
     pub(crate) serve: bool,
 }
@@ -225,17 +226,26 @@ impl LiveRun {
             true => Clock::wall(),
             false => Clock::starting_at(first.plan.start),
         };
-        let network = match options.packets {
-            true => {
+        let network = match options.carry {
+            Some(carry) => {
                 let mut config = NetworkConfig::new(scenario, clock);
-                config.realtime = options.realtime;
+                config.realtime = if carry.no_realtime {
+                    Realtime::No
+                } else {
+                    Realtime::IfPermitted
+                };
+                config.uplink = match carry.uplink {
+                    Way::Auto => UplinkChoice::Auto,
+                    Way::Pasta => UplinkChoice::Pasta,
+                    Way::None => UplinkChoice::None,
+                };
                 config.terminals = live
                     .into_iter()
                     .map(|(id, name)| TerminalConfig { id, name })
                     .collect();
                 Some(Network::start(config).context("cannot start the live network")?)
             }
-            false => None,
+            None => None,
         };
         let run = Arc::new(Self {
             world,

@@ -3,7 +3,7 @@
 use super::live::{EpochStatus, LiveRun, Options, Status};
 use super::{load, planner_pool};
 use crate::cli;
-use crate::live::{self, Client, Clock, Echo, NamespaceHandle, Realtime};
+use crate::live::{self, Client, Clock, Echo, NamespaceHandle};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use skyweave_base::TerminalId;
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<ExitCode> {
         epochs: args.predict_epochs,
         json: args.json,
     });
-    behind_terminal(&args.at, &args.command, predict)
+    behind_terminal(&args.at, args.carry, &args.command, predict)
 }
 
 /// Opens the user's shell behind a terminal.
@@ -31,7 +31,7 @@ pub(crate) fn shell(args: &cli::Shell) -> Result<ExitCode> {
         "a shell behind a terminal at {}; its only way out is the sky. `exit` ends it.",
         args.at.at
     );
-    behind_terminal(&args.at, &[shell], None)
+    behind_terminal(&args.at, args.carry, &[shell], None)
 }
 
 #[derive(Clone, Copy)]
@@ -42,6 +42,7 @@ struct Predict {
 
 fn behind_terminal(
     at: &cli::At,
+    carry: cli::Carry,
     command: &[OsString],
     predict: Option<Predict>,
 ) -> Result<ExitCode> {
@@ -58,8 +59,7 @@ fn behind_terminal(
     let mut world = load(&at.scenario)?;
     world.terminal_at(&at.at)?;
     let options = Options {
-        packets: true,
-        realtime: Realtime::No,
+        carry: Some(carry),
         serve: false,
     };
     let (run, first) = LiveRun::start(world, planner_pool(None)?, &at.scenario, options)?;

@@ -4,7 +4,7 @@ use super::live::{LiveRun, Options};
 use super::screen::Screen;
 use super::{load, planner_pool};
 use crate::cli;
-use crate::live::{self, Realtime};
+use crate::live;
 use anyhow::Result;
 use skyweave_base::EpochNumber;
 use std::io::{IsTerminal, Write};
@@ -22,14 +22,8 @@ pub(crate) fn up(args: &cli::Up) -> Result<ExitCode> {
         writeln!(out, "{}", world.summary())?;
         out.flush()?;
     }
-    let realtime = if args.realtime {
-        Realtime::IfPermitted
-    } else {
-        Realtime::No
-    };
     let options = Options {
-        packets,
-        realtime,
+        carry: packets.then_some(args.carry),
         serve: true,
     };
     let (run, first) = LiveRun::start(world, planner_pool(args.threads)?, scenario, options)?;
@@ -108,8 +102,8 @@ fn hint(run: &LiveRun, scenario: &str) -> String {
     match addresses.host_v4 {
         Some(host) => {
             text += &format!(
-                "  {program} run {option}--at {at} -- curl http://{host}:8000/     (this machine is {host} seen from space; start a server: python3 -m http.server)\n"
-            )
+                "  {program} run {option}--at {at} -- curl http://{host}:8000/\n    ({host} is this machine, seen from space; a server for it: python3 -m http.server)\n"
+            );
         }
         None => text += "  (the host's network is not reachable from behind a terminal)\n",
     }
