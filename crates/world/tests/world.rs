@@ -114,7 +114,7 @@ fn the_default_scenario_is_ukraine_as_described() {
     assert_eq!(summary.live_terminals.len(), 7);
     let inputs = world.inputs(world.first_epoch());
     let demand: u64 = inputs.cells.iter().map(|c| c.demand_kbps).sum();
-    assert_eq!(demand, 50_000 * 20_000 + 10_000_000 * 2_000 + 7 * 200_000);
+    assert_eq!(demand, 50_000 * 5_000 + 10_000_000 * 1_000 + 7 * 200_000);
     // Kyiv's people go to a point of presence in a neighbouring country.
     let kyiv = inputs.live.iter().find(|t| t.id == TerminalId(0)).unwrap();
     let cell = inputs.cells[inputs
