@@ -10,8 +10,10 @@
 //! beam is worth, and never taking one away, is then the greedy algorithm of a transversal matroid (Edmonds and
 //! Fulkerson, 1965), which is optimal without the neighbour rule and without backhaul.
 
+use crate::csr::Csr;
 use crate::instance::Instance;
 use crate::solve::SolvedSlot;
+use std::collections::VecDeque;
 
 /// No satellite, no slot.
 const NONE: u32 = u32::MAX;
@@ -20,9 +22,14 @@ const NONE: u32 = u32::MAX;
 /// taken: high satellites are preferred, but not at the price of a full one where another is empty.
 const PREFERENCE_WEIGHT: f32 = 0.25;
 
+/// Pairs of a cell and a satellite that the searches for further beams may look at: so many, and all so many times. National
+/// instances end well within; for the world this bounds a tail of ever rarer finds. To serve a cell at all is worth more.
+const SEARCH_WORK_BASE: i64 = 40_000_000;
+const SEARCH_WORK_PASSES: i64 = 3;
+const SERVE_WORK: i64 = 4;
 /// Slots looked at in one search for an augmenting path. Paths of national instances are found well within; at the scale
 /// of the world it bounds the time of a search that would find nothing.
-const SEARCH_LIMIT: usize = 4096;
+const SEARCH_LIMIT: usize = 512;
 
 /// A cell is moved for backhaul's sake only if that brings at least one part in so many of what it asks.
 const LEAST_GAIN: u64 = 8;
@@ -30,8 +37,11 @@ const LEAST_GAIN: u64 = 8;
 /// Pairs of slots looked at in one round of exchanges.
 const EXCHANGE_LIMIT: u64 = 20_000_000;
 
-/// Rounds of [`Board::fill`]: a search that was given up early may succeed after others have moved cells about.
-const FILL_PASSES: usize = 3;
+/// Beams are given first to cells for which one more is worth at least so many eighths of what it can bring, then to all.
+const FILL_STAGES: [u64; 2] = [4, 0];
+
+/// Phases of shortest paths that may all turn out to be forbidden before longer ones are tried.
+const BLOCKED_PHASES: u32 = 1;
 
 /// A beam's service of a cell: the slot's number is `cell * channels + channel`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +73,15 @@ enum Ending {
     Surplus,
 }
 
+/// In which order a search looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// Only to satellites that are one move nearer to room, as last measured.
+    Shortest,
+    /// Wherever the rules allow.
+    Any,
+}
+
 /// A step of a search: the cell of `parent` goes to (`satellite`, `channel`) and displaces `slot`.
 #[derive(Clone, Copy, Debug)]
 struct Step {
@@ -92,8 +111,10 @@ pub(crate) struct Board<'a> {
     open: Vec<u32>,
     /// Slices of each satellite in use.
     used: Vec<u32>,
-    /// What each cell asks of a slice, kbit/s: of those it should have while beams are given out, then of those it has.
-    ask_per_slice: Vec<u64>,
+    /// What the radio brings each cell, kbit/s.
+    radio: Vec<u64>,
+    /// What part of the radio each cell needs: with the slices it asks while beams are given out, then with those it has.
+    need: Vec<f64>,
     /// What the cells on each satellite ask, kbit/s.
     load: Vec<u64>,
     /// What each satellite can bring from the ground, kbit/s. One with nothing is not used.
@@ -111,11 +132,20 @@ struct Scratch {
     /// Slots from which no free room can be reached: those of searches that failed (as Hungarian trees, they stay
     /// useless until something else is freed) and those of the search at hand.
     visited: Vec<bool>,
+    /// Channels of each satellite whose slots have all been visited, as bits; and which the search at hand added.
+    spent: Vec<u32>,
+    spent_now: Vec<(u32, u8)>,
     steps: Vec<Step>,
+    /// Satellites from which no way to room was found, until [`Board::forget_failures`].
+    hopeless: Vec<bool>,
+    /// How many moves each satellite is away from one with room, as last measured.
+    moves: Vec<u32>,
+    /// Pairs of a cell and a satellite that searches may still look at.
+    work: i64,
 }
 
 impl<'a> Board<'a> {
-    pub(crate) fn new(instance: &'a Instance, budget: &[u64]) -> Self {
+    pub(crate) fn new(instance: &'a Instance, budget: Vec<u64>) -> Self {
         let beams = instance.beams;
         let (channels, per_channel, slices) =
             (beams.channels.into(), beams.beams_per_channel.into(), beams.time_slices.into());
@@ -131,29 +161,39 @@ impl<'a> Board<'a> {
             got: vec![0; cells],
             room: vec![beams.time_slices; satellites * channels * per_channel],
             holders: vec![NONE; satellites * channels * per_channel * slices],
-            open: vec![if channels == 32 { u32::MAX } else { (1 << channels) - 1 }; satellites],
+            open: vec![all_channels(channels); satellites],
             used: vec![0; satellites],
-            ask_per_slice: instance.cells.iter().map(|c| c.demand_kbps / u64::from(c.slices.max(1))).collect(),
+            radio: vec![0; cells],
+            need: vec![0.0; cells],
             load: vec![0; satellites],
-            budget: budget.to_vec(),
+            budget,
             pressure: vec![0.0; satellites],
             scratch: Scratch {
                 near: vec![0; satellites],
                 near_touched: Vec::new(),
                 visited: vec![false; cells * channels],
+                spent: vec![0; satellites],
+                spent_now: Vec::new(),
                 steps: Vec::new(),
+                hopeless: vec![false; satellites],
+                moves: vec![NONE; satellites],
+                work: 0,
             },
         };
         for s in 0..satellites {
             board.update_pressure(s);
+        }
+        for c in 0..cells {
+            board.need[c] = board.needed_part(c, board.typical_slice_kbps(c) * u64::from(instance.cells[c].slices));
         }
         board
     }
 
     /// Keeps a slot of an earlier plan if the rules and the cell's ask still allow it.
     pub(crate) fn keep(&mut self, cell: usize, channel: u8, place: Place) {
-        let wanted = self.instance.cells[cell].slices.saturating_sub(self.got[cell]);
-        let slices = u32::from(place.slices).min(wanted) as u8;
+        // The cell may need less than before: it keeps what it would ask for.
+        let wanted = if self.got[cell] == 0 { self.slices as u8 } else { self.wish(cell).map_or(0, |(_, want)| want) };
+        let slices = place.slices.min(wanted);
         let k = usize::from(channel);
         if slices == 0
             || k >= self.channels
@@ -173,10 +213,9 @@ impl<'a> Board<'a> {
 
     /// Gives every cell that can have one a first beam.
     pub(crate) fn serve_all(&mut self) {
-        let cells = self.instance.cells.len();
         // Cells with few satellites choose first. Within a class the order of cells is kept: H3 indices of neighbours are
         // mostly close, so that neighbours meet in the same beams and share them.
-        let mut order: Vec<(u8, u32)> = (0..cells)
+        let mut order: Vec<(u8, u32)> = (0..self.got.len())
             .filter(|&c| self.got[c] == 0 && self.instance.cells[c].slices > 0)
             .map(|c| {
                 let choices = self.instance.reach.satellites.range(c).len();
@@ -184,83 +223,127 @@ impl<'a> Board<'a> {
             })
             .collect();
         order.sort_unstable();
-        let mut left = Vec::new();
-        for &(_, c) in &order {
-            let c = c as usize;
-            let want = self.instance.cells[c].slices.min(self.slices as u32) as u8;
-            if !self.take_best(c, want) && !self.take_best(c, 1) {
-                left.push(c);
-            }
-        }
-        self.forget_searches();
-        for &c in &left {
-            if !self.take_best(c, 1) {
-                self.augment(c, Ending::Surplus);
-            }
-        }
+        let left: Vec<u32> = order
+            .into_iter()
+            .map(|(_, c)| c)
+            .filter(|&c| {
+                let want = self.instance.cells[c as usize].slices.min(self.slices as u32) as u8;
+                !self.take_best(c as usize, want) && !self.take_best(c as usize, 1)
+            })
+            .collect();
+        self.forget_failures();
+        self.scratch.work = self.work_limit() * SERVE_WORK;
+        self.augment_all(left, Ending::Surplus);
     }
 
     /// Gives cells the further beams that they ask, those first that carry most, until none can be given.
     pub(crate) fn fill(&mut self) {
-        // (What the cell's next beam carries, how many it has had before, cell), best first.
-        let per_beam = self.slices as u32;
-        let mut wishes: Vec<(u64, u32, u32)> = Vec::new();
-        for (c, ask) in self.instance.cells.iter().enumerate() {
-            if self.got[c] == 0 {
-                continue;
-            }
-            let rate = u64::from(self.instance.reach.rates.of_pair(self.instance.reach.satellites.range(c).start));
-            for n in self.got[c] / per_beam..ask.slices.div_ceil(per_beam) {
-                let served = rate * u64::from(n.max(1));
-                wishes.push((u64::MAX - rate.min(ask.demand_kbps.saturating_sub(served)), n, c as u32));
-            }
-        }
-        wishes.sort_unstable();
-        for _ in 0..FILL_PASSES {
-            self.forget_searches();
-            let before: u64 = self.got.iter().map(|&g| u64::from(g)).sum();
-            for &(_, n, c) in &wishes {
-                let c = c as usize;
-                let target = ((n + 1) * per_beam).min(self.instance.cells[c].slices);
-                while self.got[c] < target {
-                    let want = (target - self.got[c]).min(per_beam) as u8;
-                    if !(self.grow(c, want)
-                        || self.take_best(c, want)
-                        || self.take_best(c, 1)
-                        || self.augment(c, Ending::FreeRoom))
-                    {
-                        break;
-                    }
-                }
-            }
-            if self.got.iter().map(|&g| u64::from(g)).sum::<u64>() == before {
-                break;
+        self.scratch.work = self.work_limit();
+        for least_worth in FILL_STAGES {
+            self.forget_failures();
+            let mut lacking: Vec<u32> = (0..self.got.len() as u32)
+                .filter(|&c| self.got[c as usize] > 0 && self.wishes(c, least_worth))
+                .collect();
+            while !lacking.is_empty() {
+                let mut stuck = self.fill_free_places(lacking, least_worth);
+                stuck.sort_by_cached_key(|&c| (core::cmp::Reverse(self.wish(c as usize)), self.got[c as usize], c));
+                let failed = self.augment_all(stuck.clone(), Ending::FreeRoom);
+                stuck.retain(|c| failed.binary_search(c).is_err() && self.wishes(*c, least_worth));
+                lacking = stuck;
             }
         }
     }
 
-    /// All slots, ascending by (cell, channel), with the cells' terminals spread evenly over their slices.
+    /// Gives cells beams from what is free, in turn; returns those that still lack some.
+    fn fill_free_places(&mut self, mut lacking: Vec<u32>, least_worth: u64) -> Vec<u32> {
+        let mut stuck = Vec::new();
+        while !lacking.is_empty() {
+            lacking.sort_by_cached_key(|&c| {
+                (core::cmp::Reverse(self.wish(c as usize).map(|w| w.0)), self.got[c as usize], c)
+            });
+            let best = self.wish(lacking[0] as usize).map(|w| w.0);
+            let mut next = Vec::new();
+            for c in lacking {
+                match self.wish(c as usize) {
+                    Some((worth, want)) if Some(worth) == best => {
+                        let cell = c as usize;
+                        if !(self.grow(cell, want) || self.take_best(cell, want) || self.take_best(cell, 1)) {
+                            stuck.push(c);
+                        } else if self.wishes(c, least_worth) {
+                            next.push(c);
+                        }
+                    }
+                    _ => next.push(c),
+                }
+            }
+            lacking = next;
+        }
+        stuck
+    }
+
+    fn wishes(&self, c: u32, least_worth: u64) -> bool {
+        self.wish(c as usize).is_some_and(|(worth, _)| worth >= least_worth)
+    }
+
+    /// Bounds the time of searches as a part of the time that it takes to look at everything.
+    fn work_limit(&self) -> i64 {
+        SEARCH_WORK_BASE + SEARCH_WORK_PASSES * self.instance.reach.satellites.items().len() as i64
+    }
+
+    /// How much a cell's next slices are worth, in eighths of what a beam brings, and how many of one beam it wants; nothing
+    /// if it has what it asks and that carries its demand.
+    fn wish(&self, c: usize) -> Option<(u64, u8)> {
+        let ask = &self.instance.cells[c];
+        let unmet = ask.demand_kbps.saturating_sub(self.radio[c]);
+        let slice_kbps = (self.radio[c] / u64::from(self.got[c].max(1))).max(1);
+        let missing = u64::from(ask.slices.saturating_sub(self.got[c]))
+            .max(unmet.div_ceil(slice_kbps))
+            .min(u64::from(self.most_slices(c).saturating_sub(self.got[c])));
+        let want = missing.min(self.slices as u64) as u8;
+        let worth = unmet.min(slice_kbps * u64::from(want)) * 8 / (slice_kbps * self.slices as u64);
+        (want > 0).then_some((worth, want))
+    }
+
+    /// Slices of all channels, or of as many as the cell has terminals.
+    fn most_slices(&self, c: usize) -> u32 {
+        self.instance.cells[c].terminals.min(self.channels as u32) * self.slices as u32
+    }
+
+    /// What a slice brings from the middle one of the satellites in reach, kbit/s.
+    fn typical_slice_kbps(&self, c: usize) -> u64 {
+        let range = self.instance.reach.satellites.range(c);
+        if range.is_empty() {
+            return 0;
+        }
+        u64::from(self.instance.reach.rates.of_pair((range.start + range.end) / 2)) / self.slices as u64
+    }
+
+    /// What part of so much radio the cell's demand fills.
+    fn needed_part(&self, c: usize, radio_kbps: u64) -> f64 {
+        (self.instance.cells[c].demand_kbps as f64 / radio_kbps.max(1) as f64).min(1.0)
+    }
+
+    /// All slots, ascending by (cell, channel), with the cells' terminals spread over them as their radio is.
     pub(crate) fn slots(&self) -> Vec<SolvedSlot> {
         let mut slots = Vec::with_capacity(self.taken.iter().map(|t| t.count_ones() as usize).sum());
         for (c, ask) in self.instance.cells.iter().enumerate() {
-            let got = u64::from(self.got[c]);
-            let mut slices_before = 0;
+            let mut before = 0;
+            let upto = |kbps: u64| (u128::from(ask.terminals) * u128::from(kbps) / u128::from(self.radio[c].max(1))) as u32;
             for k in bits(self.taken[c]) {
                 let place = self.places[c * self.channels + k];
-                let upto = |slices: u64| (u64::from(ask.terminals) * slices / got) as u32;
-                let slices_after = slices_before + u64::from(place.slices);
+                let radio_kbps = self.radio_kbps(c, place.satellite, place.slices);
                 slots.push(SolvedSlot {
                     cell: c as u32,
                     satellite: place.satellite,
                     channel: k as u8,
                     beam: place.beam,
                     slices: place.slices,
-                    terminals: upto(slices_after) - upto(slices_before),
-                    radio_kbps: self.radio_kbps(c, place.satellite, place.slices) as u32,
+                    terminals: upto(before + radio_kbps) - upto(before),
+                    radio_kbps: radio_kbps as u32,
                     delivered_kbps: 0,
                     way: 0,
                 });
-                slices_before = slices_after;
+                before += radio_kbps;
             }
         }
         slots
@@ -274,12 +357,12 @@ impl<'a> Board<'a> {
     /// 2. A slot of a satellite over its budget goes to a free place of one under it.
     /// 3. Where there is no free place, a slot of a satellite over its budget changes places with one that asks less, on
     ///    the same channel of a satellite under it.
-    pub(crate) fn balance(&mut self, budget: &[u64]) -> bool {
-        self.budget.copy_from_slice(budget);
+    pub(crate) fn balance(&mut self, budget: Vec<u64>) -> bool {
+        self.budget = budget;
         let mut moved = self.rehome();
         self.load.fill(0);
         for c in 0..self.taken.len() {
-            self.ask_per_slice[c] = self.instance.cells[c].demand_kbps / u64::from(self.got[c].max(1));
+            self.need[c] = self.needed_part(c, self.radio[c]);
             for k in bits(self.taken[c]) {
                 let place = self.places[c * self.channels + k];
                 self.load[place.satellite as usize] += self.asked_kbps(c, place.satellite, place.slices);
@@ -306,7 +389,7 @@ impl<'a> Board<'a> {
             }
             let k = bits(self.taken[c]).next().expect("has a slot");
             let was = self.remove(c * self.channels + k);
-            moved |= self.take_best(c, was.slices) || self.take_best(c, 1) || self.augment(c, Ending::Surplus);
+            moved |= self.take_best(c, was.slices) || self.take_best(c, 1) || self.augment(c, Ending::Surplus, Order::Any);
             if self.taken[c] == 0 {
                 self.place(c, was.satellite, Spot { channel: k as u8, beam: was.beam, slices: was.slices });
             }
@@ -329,9 +412,9 @@ impl<'a> Board<'a> {
                 let loss = asked - asked.min(self.load[s] - self.budget[s]);
                 self.approach(cell);
                 let mut best: Option<(u64, u32, Spot)> = None;
-                for &t in self.instance.reach.satellites.row(cell) {
+                for (pair, &t) in self.pairs(cell) {
                     let headroom = self.budget[t as usize].saturating_sub(self.load[t as usize]);
-                    let gain = headroom.min(self.asked_kbps(cell, t, place.slices));
+                    let gain = headroom.min(self.asked_of_pair(cell, pair, place.slices));
                     if gain <= loss + asked / LEAST_GAIN || best.is_some_and(|(g, ..)| g >= gain) {
                         continue;
                     }
@@ -352,15 +435,15 @@ impl<'a> Board<'a> {
     fn exchange(&mut self) -> bool {
         let mut moved = false;
         let mut looks = EXCHANGE_LIMIT;
-        for t in 0..self.load.len() {
-            if self.load[t] >= self.budget[t] {
+        for s in 0..self.load.len() {
+            if self.load[s] <= self.budget[s] {
                 continue;
             }
-            for (asked, slot) in self.slots_by_ask(t) {
-                if self.load[t] >= self.budget[t] || looks == 0 {
+            for (asked, slot) in self.slots_by_ask(s).into_iter().rev() {
+                if self.load[s] <= self.budget[s] || looks == 0 {
                     break;
                 }
-                if let Some(other) = self.best_exchange(t, slot, asked, &mut looks) {
+                if let Some(other) = self.best_exchange(s, slot, asked, &mut looks) {
                     moved |= self.swap(slot, other);
                 }
             }
@@ -368,34 +451,34 @@ impl<'a> Board<'a> {
         moved
     }
 
-    /// The slot of a satellite over its budget with which a slot of `t` (under it) had best change places.
-    fn best_exchange(&self, t: usize, slot: u32, asked: u64, looks: &mut u64) -> Option<u32> {
+    /// The slot of a satellite under its budget with which a slot of `s` (over it) had best change places.
+    fn best_exchange(&self, s: usize, slot: u32, asked: u64, looks: &mut u64) -> Option<u32> {
         let (cell, k) = (slot as usize / self.channels, slot as usize % self.channels);
         let place = self.places[slot as usize];
-        let headroom = self.budget[t] - self.load[t];
+        let over = self.load[s] - self.budget[s];
         let mut best: Option<(u64, u32)> = None;
-        for &s in self.instance.reach.satellites.row(cell) {
-            let over = self.load[s as usize].saturating_sub(self.budget[s as usize]);
-            if over == 0 || s as usize == t {
+        for (pair, &t) in self.pairs(cell) {
+            let headroom = self.budget[t as usize].saturating_sub(self.load[t as usize]);
+            if headroom == 0 {
                 continue;
             }
-            let comes = self.asked_kbps(cell, s, place.slices);
-            let first = self.beam(s as usize, k, 0) * self.slices;
+            let arrives = self.asked_of_pair(cell, pair, place.slices);
+            let first = self.beam(t as usize, k, 0) * self.slices;
             for &other in &self.holders[first..first + self.beams * self.slices] {
                 *looks = looks.saturating_sub(1);
                 if other == NONE || self.places[other as usize].slices != place.slices {
                     continue;
                 }
                 let partner = other as usize / self.channels;
-                if partner == cell || self.pair(partner, t as u32).is_none() {
+                if partner == cell || self.pair(partner, s as u32).is_none() {
                     continue;
                 }
-                let goes = self.asked_kbps(partner, s, place.slices);
-                let arrives = self.asked_kbps(partner, t as u32, place.slices);
+                let leaves = self.asked_kbps(partner, t, place.slices);
+                let comes = self.asked_kbps(partner, s as u32, place.slices);
                 // What t gains, less what s no longer carries.
-                let gain = (arrives.saturating_sub(asked)).min(headroom);
-                let loss = (goes.saturating_sub(comes)).saturating_sub(over);
-                if gain > loss + goes / LEAST_GAIN && best.is_none_or(|(g, _)| gain - loss > g) {
+                let gain = arrives.saturating_sub(leaves).min(headroom);
+                let loss = asked.saturating_sub(comes).saturating_sub(over);
+                if gain > loss + asked / LEAST_GAIN && best.is_none_or(|(g, _)| gain - loss > g) {
                     best = Some((gain - loss, other));
                 }
             }
@@ -459,15 +542,31 @@ impl<'a> Board<'a> {
         row.binary_search(&satellite).ok().map(|i| range.start + i)
     }
 
+    /// The satellites in a cell's reach, each with the position of the pair in the lists of reach.
+    fn pairs(&self, cell: usize) -> impl Iterator<Item = (usize, &'a u32)> + use<'a> {
+        let satellites = &self.instance.reach.satellites;
+        satellites.range(cell).zip(satellites.row(cell))
+    }
+
     /// What the radio carries to the cell in so many slices of a beam.
     fn radio_kbps(&self, cell: usize, satellite: u32, slices: u8) -> u64 {
         let pair = self.pair(cell, satellite).expect("cells are placed on satellites in reach");
-        u64::from(self.instance.reach.rates.of_pair(pair)) * u64::from(slices) / self.slices as u64
+        self.radio_of_pair(pair, slices)
     }
 
     /// What the cell asks of so many slices of a beam, as far as the radio carries it.
     fn asked_kbps(&self, cell: usize, satellite: u32, slices: u8) -> u64 {
-        self.radio_kbps(cell, satellite, slices).min(self.ask_per_slice[cell] * u64::from(slices))
+        let pair = self.pair(cell, satellite).expect("cells are placed on satellites in reach");
+        self.asked_of_pair(cell, pair, slices)
+    }
+
+    /// The same for a pair known by its position in the lists of reach.
+    fn asked_of_pair(&self, cell: usize, pair: usize, slices: u8) -> u64 {
+        (self.radio_of_pair(pair, slices) as f64 * self.need[cell]) as u64
+    }
+
+    fn radio_of_pair(&self, pair: usize, slices: u8) -> u64 {
+        u64::from(self.instance.reach.rates.of_pair(pair)) * u64::from(slices) / self.slices as u64
     }
 
     fn update_pressure(&mut self, s: usize) {
@@ -487,6 +586,7 @@ impl<'a> Board<'a> {
         self.got[cell] += u32::from(spot.slices);
         let holder = &mut self.holders[beam * self.slices..(beam + 1) * self.slices];
         *holder.iter_mut().find(|h| **h == NONE).expect("a beam with room has a free entry") = slot as u32;
+        self.radio[cell] += self.radio_kbps(cell, satellite, spot.slices);
         self.load[s] += self.asked_kbps(cell, satellite, spot.slices);
         self.take_room(s, k, spot.beam, spot.slices);
     }
@@ -500,6 +600,7 @@ impl<'a> Board<'a> {
         self.got[cell] -= u32::from(place.slices);
         let holder = &mut self.holders[beam * self.slices..(beam + 1) * self.slices];
         *holder.iter_mut().find(|h| **h == slot as u32).expect("a placed slot is among its beam's") = NONE;
+        self.radio[cell] -= self.radio_kbps(cell, place.satellite, place.slices);
         self.load[s] -= self.asked_kbps(cell, place.satellite, place.slices);
         self.give_room(s, k, place.beam, place.slices);
         place
@@ -512,6 +613,8 @@ impl<'a> Board<'a> {
         let s = place.satellite as usize;
         self.load[s] -= self.asked_kbps(cell, place.satellite, place.slices);
         self.load[s] += self.asked_kbps(cell, place.satellite, slices);
+        self.radio[cell] -= self.radio_kbps(cell, place.satellite, place.slices);
+        self.radio[cell] += self.radio_kbps(cell, place.satellite, slices);
         self.places[slot].slices = slices;
         self.got[cell] = self.got[cell] - u32::from(place.slices) + u32::from(slices);
         if slices > place.slices {
@@ -658,36 +761,175 @@ impl<'a> Board<'a> {
         false
     }
 
-    fn forget_searches(&mut self) {
-        self.scratch.visited.fill(false);
+    /// After something was freed, or with another way to end, there may be room again.
+    fn forget_failures(&mut self) {
+        self.scratch.hopeless.fill(false);
     }
 
-    /// Finds room for one more slice of a cell by moving others, along a shortest path.
+    fn forget_searches(&mut self) {
+        self.scratch.visited.fill(false);
+        self.scratch.spent.fill(0);
+    }
+
+    /// Finds room for one more slice for each of some cells, in their order, by moving others; returns those for which
+    /// there is none, ascending.
     ///
     /// # Algorithm
-    /// 1. Breadth first from the cell. A step looks at each channel of each satellite in reach. If nothing is in the way
-    ///    there, the path ends. If exactly one slot is (its beam is needed, or it belongs to a neighbour, or it is the
-    ///    cell's own on that channel), that slot is displaced and is the next to look for room.
+    /// In phases, as J. E. Hopcroft and R. M. Karp, "An n^5/2 algorithm for maximum matchings in bipartite graphs", SIAM
+    /// J. Comput. 2 (1973): find out for each satellite how many moves it is away from one with room; augment along
+    /// shortest paths only, never looking at a slot twice; repeat while it helps. Satellites from which there is no way
+    /// to room stay so for as long as nothing is freed. The neighbour rule may forbid all shortest paths where it allows a
+    /// longer one: at last that is sought for each remaining cell alone.
+    fn augment_all(&mut self, mut cells: Vec<u32>, ending: Ending) -> Vec<u32> {
+        let mut blocked_phases = 0;
+        let mut blocked: Vec<bool> = Vec::new();
+        while !cells.is_empty() && blocked_phases < BLOCKED_PHASES && self.scratch.work > 0 {
+            let Some(ends) = self.measure(&cells, ending, &blocked) else { break };
+            self.forget_searches();
+            let before = cells.len();
+            cells.retain(|&c| !self.augment(c as usize, ending, Order::Shortest));
+            if cells.len() == before {
+                blocked_phases += 1;
+                blocked.resize(self.open.len(), false);
+                ends.into_iter().for_each(|s| blocked[s as usize] = true);
+            }
+        }
+        self.forget_searches();
+        cells.retain(|&c| self.scratch.work <= 0 || !self.augment(c as usize, ending, Order::Any));
+        cells.sort_unstable();
+        cells
+    }
+
+    /// Measures in moves how far from room the satellites are that the cells can reach; none if none can. Returns the
+    /// satellites with room; those `blocked` do not count as such.
+    fn measure(&mut self, cells: &[u32], ending: Ending, blocked: &[bool]) -> Option<Vec<u32>> {
+        let satellites = self.open.len();
+        let mut seen = core::mem::take(&mut self.scratch.hopeless);
+        let hopeless = seen.clone();
+        let mut queue: Vec<u32> = Vec::new();
+        let visit = |s: u32, seen: &mut [bool], queue: &mut Vec<u32>| {
+            if self.budget[s as usize] > 0 && !core::mem::replace(&mut seen[s as usize], true) {
+                queue.push(s);
+            }
+        };
+        for &c in cells {
+            self.instance.reach.satellites.row(c as usize).iter().for_each(|&s| visit(s, &mut seen, &mut queue));
+        }
+        // Forward from the cells, noting who can pass a cell to whom; not beyond satellites with room.
+        let mut ends = Vec::new();
+        let mut passes = Csr::default();
+        let mut noted = vec![NONE; satellites];
+        let mut looked = 0;
+        let mut head = 0;
+        while head < queue.len() {
+            let s = queue[head];
+            let mut row = Vec::new();
+            let slots = || self.slots_on(s as usize);
+            let has_room =
+                self.open[s as usize] != 0 || ending == Ending::Surplus && slots().any(|slot| self.is_surplus(slot));
+            if has_room && !blocked.get(s as usize).is_some_and(|&b| b) {
+                ends.push(s);
+            } else {
+                for slot in slots() {
+                    looked += self.instance.reach.satellites.range(slot / self.channels).len() as i64;
+                    for &t in self.instance.reach.satellites.row(slot / self.channels) {
+                        if core::mem::replace(&mut noted[t as usize], s) != s && !hopeless[t as usize] {
+                            visit(t, &mut seen, &mut queue);
+                            row.push(t);
+                        }
+                    }
+                }
+            }
+            passes.push_row(row);
+            head += 1;
+        }
+        self.scratch.work -= looked;
+        // Backward from those with room.
+        self.scratch.moves.fill(NONE);
+        let mut near: Vec<u32> = ends.clone();
+        near.iter().for_each(|&s| self.scratch.moves[s as usize] = 0);
+        let passed_by = passes.transposed(satellites);
+        let mut head = 0;
+        while head < near.len() {
+            let t = near[head] as usize;
+            head += 1;
+            for &row in passed_by.row(t) {
+                let s = queue[row as usize] as usize;
+                if self.scratch.moves[s] == NONE {
+                    self.scratch.moves[s] = self.scratch.moves[t] + 1;
+                    near.push(s as u32);
+                }
+            }
+        }
+        self.scratch.hopeless = hopeless;
+        if blocked.is_empty() {
+            for s in queue {
+                self.scratch.hopeless[s as usize] |= self.scratch.moves[s as usize] == NONE;
+            }
+        }
+        (!ends.is_empty()).then_some(ends)
+    }
+
+    /// The slots of a satellite.
+    fn slots_on(&self, s: usize) -> impl Iterator<Item = usize> + '_ {
+        let first = self.beam(s, 0, 0) * self.slices;
+        let end = self.beam(s + 1, 0, 0) * self.slices;
+        self.holders[first..end].iter().filter(|&&slot| slot != NONE).map(|&slot| slot as usize)
+    }
+
+    /// Whether a slot can give up a slice without leaving its cell with nothing.
+    fn is_surplus(&self, slot: usize) -> bool {
+        self.places[slot].slices > 1 || self.taken[slot / self.channels].count_ones() > 1
+    }
+
+    /// Finds room for one more slice of a cell by moving others.
+    ///
+    /// # Algorithm
+    /// 1. From the cell, a step looks at each channel of each satellite in reach. If nothing is in the way there, the path
+    ///    ends. If exactly one slot is (its beam is needed, or it belongs to a neighbour, or it is the cell's own on that
+    ///    channel), that slot is displaced and is one of those that look for room next: breadth first in any order, depth
+    ///    first where each step must come nearer to room.
     /// 2. With [`Ending::Surplus`] the path also ends at a slot whose cell has another, or that can give up a slice.
     /// 3. The path is carried out: all displaced slots are lifted, then each is put in its new place, rules checked again,
     ///    for steps of one path may touch each other. If one does not fit, everything is put back.
-    fn augment(&mut self, cell: usize, ending: Ending) -> bool {
-        let mut search = Search { root: cell, ending, steps: core::mem::take(&mut self.scratch.steps) };
+    fn augment(&mut self, cell: usize, ending: Ending, order: Order) -> bool {
+        let mut search = Search { root: cell, ending, order, steps: core::mem::take(&mut self.scratch.steps) };
         search.steps.clear();
+        self.scratch.spent_now.clear();
         search.steps.push(Step { slot: NONE, parent: NONE, satellite: NONE, channel: 0 });
+        let mut waiting = VecDeque::from([0]);
         let mut found = false;
-        let mut head = 0;
-        while head < search.steps.len() && head < SEARCH_LIMIT && !found {
+        let mut looked = 0;
+        let mut first = 0;
+        while let Some(head) = if order == Order::Shortest { waiting.pop_back() } else { waiting.pop_front() } {
             let (mover, _) = search.mover(self, head);
+            first = search.steps.len();
             self.approach(mover);
             found = self.expand(head, &mut search);
             self.leave();
-            head += 1;
+            looked += 1;
+            if found || order == Order::Any && looked == SEARCH_LIMIT {
+                break;
+            }
+            waiting.extend(first..search.steps.len());
         }
         if found {
-            // What a successful search saw may still lead somewhere.
-            for step in search.steps.iter().filter(|s| s.slot != NONE) {
-                self.scratch.visited[step.slot as usize] = false;
+            // What a search saw and did not look into may still lead somewhere. Of a phase of shortest paths, what it did
+            // look into does not.
+            let seen = |visited: &mut [bool], step: &Step| {
+                if step.slot != NONE {
+                    visited[step.slot as usize] = false;
+                }
+            };
+            match order {
+                Order::Any => search.steps.iter().for_each(|step| seen(&mut self.scratch.visited, step)),
+                Order::Shortest => {
+                    let unseen = waiting.into_iter().chain(first..search.steps.len());
+                    unseen.for_each(|i| seen(&mut self.scratch.visited, &search.steps[i]));
+                }
+            }
+            for (s, k) in self.scratch.spent_now.drain(..) {
+                self.scratch.spent[s as usize] &= !(1 << k);
             }
         }
         self.scratch.steps = search.steps;
@@ -698,13 +940,15 @@ impl<'a> Board<'a> {
     fn expand(&mut self, head: usize, search: &mut Search) -> bool {
         let instance = self.instance;
         let own = search.steps[head].slot;
+        let moves = self.moves_left(search, head);
         let (cell, want) = search.mover(self, head);
+        self.scratch.work -= instance.reach.satellites.range(cell).len() as i64;
         for &satellite in instance.reach.satellites.row(cell) {
             let s = satellite as usize;
-            if self.budget[s] == 0 {
+            if self.budget[s] == 0 || search.order == Order::Shortest && self.scratch.moves[s] != moves {
                 continue;
             }
-            for k in 0..self.channels {
+            for k in bits(all_channels(self.channels) & !self.scratch.spent[s]) {
                 let here = (cell * self.channels + k) as u32;
                 let holder = self.places[here as usize].satellite;
                 let near = match self.scratch.near[s] >> k & 1 {
@@ -741,9 +985,8 @@ impl<'a> Board<'a> {
                             continue;
                         }
                         let place = self.places[slot as usize];
-                        let surplus = search.ending == Ending::Surplus
-                            && (place.slices > 1 || self.taken[slot as usize / self.channels].count_ones() > 1);
-                        if self.room[beam] + place.slices < want || (self.scratch.visited[slot as usize] && !surplus) {
+                        let surplus = search.ending == Ending::Surplus && self.is_surplus(slot as usize);
+                        if self.room[beam] + place.slices < want || self.scratch.visited[slot as usize] {
                             continue;
                         }
                         self.scratch.visited[slot as usize] = true;
@@ -754,9 +997,25 @@ impl<'a> Board<'a> {
                         }
                     }
                 }
+                if near == Near::None && want == 1 {
+                    self.scratch.spent[s] |= 1 << k;
+                    self.scratch.spent_now.push((satellite, k as u8));
+                }
             }
         }
         false
+    }
+
+    /// How far from room a satellite must be that comes after a step on a shortest path.
+    fn moves_left(&self, search: &Search, step: usize) -> u32 {
+        let moves = &self.scratch.moves;
+        match search.steps[step].satellite {
+            NONE => {
+                let row = self.instance.reach.satellites.row(search.root);
+                row.iter().map(|&s| moves[s as usize]).min().unwrap_or(NONE)
+            }
+            satellite => moves[satellite as usize].wrapping_sub(1),
+        }
     }
 
     /// Carries out the path that ends with the last step; false, and nothing changed, if a rule forbids it.
@@ -826,6 +1085,7 @@ impl<'a> Board<'a> {
 struct Search {
     root: usize,
     ending: Ending,
+    order: Order,
     steps: Vec<Step>,
 }
 
@@ -867,6 +1127,10 @@ impl Near {
             _ => self.fits(beam),
         }
     }
+}
+
+fn all_channels(channels: usize) -> u32 {
+    u32::MAX >> (32 - channels)
 }
 
 fn bits(mask: u32) -> impl Iterator<Item = usize> {

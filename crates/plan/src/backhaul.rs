@@ -6,6 +6,7 @@
 
 use crate::flow::{Arcs, FlowNetwork};
 use crate::instance::Network;
+use core::cmp::Reverse;
 
 /// What of its ask every satellite gets before any gets more, in shares of 1/16: the flow is raised in these waves, which
 /// comes near max-min between satellites and in the end carries as much as one step would.
@@ -190,11 +191,32 @@ fn walk(from: u32, hops: &mut [Vec<(u32, u64)>], landing: &[Vec<(u32, u64)>], on
     }
 }
 
+/// For each satellite the least of those that lasers connect it with.
+fn islands(network: &Network) -> Vec<u32> {
+    let mut links = vec![Vec::new(); network.satellites];
+    for &(a, b) in &network.lasers {
+        links[a as usize].push(b);
+        links[b as usize].push(a);
+    }
+    let mut island = vec![u32::MAX; network.satellites];
+    for first in 0..network.satellites as u32 {
+        let mut queue = vec![first];
+        while let Some(s) = queue.pop() {
+            if island[s as usize] == u32::MAX {
+                island[s as usize] = first;
+                queue.extend(&links[s as usize]);
+            }
+        }
+    }
+    island
+}
+
 /// Chooses which satellites the gateways feed: all in reach, or as many as each has antennas.
 ///
 /// `need` is what each satellite's cells ask, kbit/s. Links in `keep` stay where they are still in reach. Then the
-/// gateways, those with fewest satellites in reach first, each give one antenna in turn to the satellite whose need is
-/// least met, then to one that can pass on most; a satellite gets no more antennas than it can listen to.
+/// gateways, those with fewest satellites in reach first, each give one antenna in turn: to a satellite from which no
+/// laser leads to one already fed, then to the one whose need is least met, then to one that can pass on most. A satellite
+/// gets no more antennas than it can listen to.
 /// The result ascends by satellite, each satellite's gateways in the network's order of preference.
 pub(crate) fn choose_feeders(network: &Network, need: &[u64], keep: &[(u32, u32)]) -> Vec<(u32, u32)> {
     let all = (0..network.satellites as u32)
@@ -202,11 +224,14 @@ pub(crate) fn choose_feeders(network: &Network, need: &[u64], keep: &[(u32, u32)
     if network.gateways.iter().all(|g| g.satellites.is_none()) {
         return all.collect();
     }
-    let mut has_laser = vec![false; network.satellites];
-    for &(a, b) in &network.lasers {
-        has_laser[a as usize] = true;
-        has_laser[b as usize] = true;
+    let island = islands(network);
+    let mut sizes = vec![0_u32; network.satellites];
+    let mut needs = vec![0_u64; network.satellites];
+    for (s, &i) in island.iter().enumerate() {
+        sizes[i as usize] += 1;
+        needs[i as usize] += need[s];
     }
+    let mut fed = vec![false; network.satellites];
     let in_reach = network.gateways_of.transposed(network.gateways.len());
     let mut antennas: Vec<u32> =
         network.gateways.iter().map(|g| g.satellites.unwrap_or(u32::MAX)).collect();
@@ -227,7 +252,7 @@ pub(crate) fn choose_feeders(network: &Network, need: &[u64], keep: &[(u32, u32)
     };
     for &(s, g) in keep {
         if network.gateways_of.row(s as usize).contains(&g) {
-            link(s, g, &mut antennas, &mut open_kbps, &mut unmet);
+            fed[island[s as usize] as usize] |= link(s, g, &mut antennas, &mut open_kbps, &mut unmet);
         }
     }
     let mut order: Vec<u32> = (0..network.gateways.len() as u32).collect();
@@ -238,19 +263,21 @@ pub(crate) fn choose_feeders(network: &Network, need: &[u64], keep: &[(u32, u32)
             if antennas[g as usize] == 0 {
                 continue;
             }
-            let mut best: Vec<(bool, u64, u64, core::cmp::Reverse<u32>)> = in_reach
+            let mut best: Vec<(bool, u64, u64, Reverse<u32>)> = in_reach
                 .row(g as usize)
                 .iter()
                 .filter(|&&s| open_kbps[s as usize] > 0)
                 .map(|&s| {
+                    let i = island[s as usize] as usize;
                     let useful = unmet[s as usize].min(network.antenna_kbps);
-                    let through = if has_laser[s as usize] { open_kbps[s as usize] } else { 0 };
-                    (useful > 0 || through > 0, useful, through, core::cmp::Reverse(s))
+                    let through = if sizes[i] > 1 { open_kbps[s as usize] } else { 0 };
+                    (!fed[i] && needs[i] > 0, useful, through, Reverse(s))
                 })
                 .collect();
             best.sort_unstable();
-            while let Some((_, _, _, core::cmp::Reverse(s))) = best.pop() {
+            while let Some((_, _, _, Reverse(s))) = best.pop() {
                 if link(s, g, &mut antennas, &mut open_kbps, &mut unmet) {
+                    fed[island[s as usize] as usize] = true;
                     any = true;
                     break;
                 }

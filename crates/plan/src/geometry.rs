@@ -99,10 +99,37 @@ pub(crate) fn judge(limit: &PointLimit, satellite: &crate::SatelliteState) -> Ve
     }
 }
 
-/// The rate for the whole epoch, kbit/s: the lesser of those at its ends.
-pub(crate) fn rate_kbps(model: &RateModel, place: &Look, satellite: &crate::SatelliteState) -> u32 {
-    let at = |position| model.kbps(place.sin_elevation(position).asin());
-    at(satellite.start).min(at(satellite.end))
+/// A rate model by the sine of the elevation, ready for many questions.
+pub(crate) struct RateTable {
+    /// The least rate in each bin of the sine from 0 to 1: never more than the model gives, and within 0.1 % of it where
+    /// the rate changes by less than its double from horizon to zenith.
+    kbps: Vec<u32>,
+}
+
+const RATE_BINS: usize = 1024;
+
+impl RateTable {
+    pub(crate) fn new(model: &RateModel) -> Self {
+        let edge = |i: usize| model.kbps((i as f64 / RATE_BINS as f64).min(1.0).asin());
+        let mut kbps: Vec<u32> = (0..RATE_BINS).map(|i| edge(i).min(edge(i + 1))).collect();
+        if let RateModel::ByElevation(points) = model {
+            // Between two points the rate is monotonic; a point inside a bin may be lower than both its edges.
+            for &(elevation_rad, rate) in points.iter().filter(|(e, _)| *e >= 0.0) {
+                let bin = &mut kbps[Self::bin(elevation_rad.sin())];
+                *bin = rate.min(*bin);
+            }
+        }
+        Self { kbps }
+    }
+
+    fn bin(sin_elevation: f64) -> usize {
+        ((sin_elevation.max(0.0) * RATE_BINS as f64) as usize).min(RATE_BINS - 1)
+    }
+
+    /// The rate for the whole epoch, kbit/s: the lesser of those at its ends.
+    pub(crate) fn kbps(&self, sin_start: f64, sin_end: f64) -> u32 {
+        self.kbps[Self::bin(sin_start)].min(self.kbps[Self::bin(sin_end)])
+    }
 }
 
 /// Just enough of an observer to tell elevations.
@@ -116,9 +143,13 @@ impl Look {
         Self { origin: place.to_ecef(), up: place.up() }
     }
 
-    fn sin_elevation(&self, target: skyweave_base::Ecef) -> f64 {
-        let line = target.0 - self.origin.0;
-        (line.dot(self.up) / line.norm()).clamp(-1.0, 1.0)
+    /// Sines of the elevation at both ends of the epoch.
+    pub(crate) fn sines(&self, satellite: &crate::SatelliteState) -> (f64, f64) {
+        let sine = |target: skyweave_base::Ecef| {
+            let line = target.0 - self.origin.0;
+            line.dot(self.up) / line.dot(line).sqrt()
+        };
+        (sine(satellite.start), sine(satellite.end))
     }
 }
 
@@ -138,6 +169,7 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<bool>) {
     let min_elevation_rad = user.limit.min_elevation_rad();
     let in_view = geography.visibility.lists_at_both(&start, &end, min_elevation_rad);
     let least_sin = min_elevation_rad.max(0.0).sin();
+    let by_elevation = matches!(user.down, RateModel::ByElevation(_)).then(|| RateTable::new(&user.down));
     let parts: Vec<ReachPart> = inputs
         .cells
         .par_chunks(CHUNK)
@@ -160,11 +192,11 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<bool>) {
                 }
                 keep_those_seen_by_live_terminals(inputs, cell, &user.limit, &mut row);
                 for &s in &row {
-                    let satellite = &satellites[s as usize];
-                    let height = (look.sin_elevation(satellite.end) - least_sin) / (1.0 - least_sin);
+                    let (start, end) = look.sines(&satellites[s as usize]);
+                    let height = ((start + end) / 2.0 - least_sin) / (1.0 - least_sin);
                     part.preference.push((255.0 * height.clamp(0.0, 1.0)) as u8);
-                    if let RateModel::ByElevation(_) = user.down {
-                        part.rates.push(rate_kbps(&user.down, &look, satellite));
+                    if let Some(table) = &by_elevation {
+                        part.rates.push(table.kbps(start, end));
                     }
                 }
                 part.near_gso_arc.push(row.is_empty() && near_gso_arc);

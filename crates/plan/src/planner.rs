@@ -1,13 +1,13 @@
 //! The planner: geometry, then beams and backhaul, then everybody's share, in the words of a [`Plan`].
 
-use crate::geometry::{Geography, Scene, judge};
+use crate::geometry::{Geography, Look, RateTable, Scene, judge};
 use crate::inputs::{Inputs, LiveTerminal};
 use crate::output::{
     CellOutcome, FeederLink, Landing, LaserLoad, Plan, Reason, Service, Slot, TerminalOutcome,
 };
-use crate::solve::{Kept, KeptSlot, Solution, fair_shares, solve};
+use crate::solve::{Kept, KeptSlot, Solution, SolvedSlot, fair_shares, solve};
 use skyweave_base::{CellId, GatewayId, SatId};
-use skyweave_radio::{RateModel, Verdict};
+use skyweave_radio::Verdict;
 use std::collections::BTreeMap;
 
 /// Plans an epoch. A pure function: equal inputs and equal previous plans give equal plans, on any number of threads.
@@ -61,6 +61,7 @@ fn keep(inputs: &Inputs, previous: &Plan) -> Kept {
 
 fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option<&Plan>) -> Plan {
     let id = |s: u32| inputs.satellites[s as usize].id;
+    let up = RateTable::new(&inputs.profile.user.up);
     let mut slots: Vec<Slot> = solution
         .slots
         .iter()
@@ -72,7 +73,7 @@ fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option
             slices: s.slices,
             terminals: s.terminals,
             radio_kbps: s.radio_kbps,
-            radio_up_kbps: radio_up_kbps(inputs, s),
+            radio_up_kbps: radio_up_kbps(inputs, &up, s),
             delivered_kbps: s.delivered_kbps,
             landing: s.way,
         })
@@ -134,16 +135,12 @@ fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option
     }
 }
 
-fn radio_up_kbps(inputs: &Inputs, slot: &crate::solve::SolvedSlot) -> u32 {
-    let user = &inputs.profile.user;
-    let beam = match &user.up {
-        RateModel::Fixed(kbps) => *kbps,
-        model => {
-            let look = crate::geometry::Look::at(inputs.cells[slot.cell as usize].centre);
-            crate::geometry::rate_kbps(model, &look, &inputs.satellites[slot.satellite as usize])
-        }
-    };
-    (u64::from(beam) * u64::from(slot.slices) / u64::from(user.time_slices.max(1))) as u32
+/// What so many slices of the beam carry toward the satellite, kbit/s.
+fn radio_up_kbps(inputs: &Inputs, up: &RateTable, slot: &SolvedSlot) -> u32 {
+    let look = Look::at(inputs.cells[slot.cell as usize].centre);
+    let (start, end) = look.sines(&inputs.satellites[slot.satellite as usize]);
+    let slices = u32::from(inputs.profile.user.time_slices.max(1));
+    (u64::from(up.kbps(start, end)) * u64::from(slot.slices) / u64::from(slices)) as u32
 }
 
 /// What it takes to say why a cell gets nothing.

@@ -15,6 +15,8 @@ use crate::instance::Instance;
 
 /// Rounds of moving cells to where there is backhaul.
 const BALANCE_ROUNDS: usize = 4;
+/// Moving cells for less than one part in so many of what is asked is not worth the moves.
+const NEGLIGIBLE_EXCESS: u64 = 1000;
 
 /// An answer to an [`Instance`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,26 +82,33 @@ pub struct Kept {
 pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
     let network = &instance.network;
     let potential = potential_kbps(instance);
-    let feeders = choose_feeders(network, &expected_load(instance), &kept.feeders);
-    let mut backhaul = Backhaul::new(network, &feeders);
-    backhaul.carry(&expected_load(instance));
-    backhaul.carry(&potential);
-    let mut board = Board::new(instance, &backhaul.carried());
+    let expected = expected_load(instance);
+    let feeders = choose_feeders(network, &expected, &kept.feeders);
+    // What each satellite can bring from the ground while all others are asked so much.
+    let budgets = |asked: &[u64]| {
+        let mut backhaul = Backhaul::new(network, &feeders);
+        backhaul.carry(asked);
+        backhaul.carry(&potential);
+        backhaul.carried()
+    };
+    let budget = budgets(&expected);
+    let grounded: Vec<bool> = budget.iter().map(|&kbps| kbps > 0).collect();
+    let mut board = Board::new(instance, budget);
     for slot in &kept.slots {
         let place = Place { satellite: slot.satellite, beam: slot.beam, slices: slot.slices };
         board.keep(slot.cell as usize, slot.channel, place);
     }
     board.serve_all();
     board.fill();
-    let grounded: Vec<bool> = backhaul.carried().iter().map(|&kbps| kbps > 0).collect();
     for _ in 0..BALANCE_ROUNDS {
-        let mut backhaul = Backhaul::new(network, &feeders);
-        backhaul.carry(&loads(instance, &board.slots()));
-        backhaul.carry(&potential);
-        if !board.balance(&backhaul.carried()) {
+        let asked = loads(instance, &board.slots());
+        let budget = budgets(&asked);
+        let excess: u64 = asked.iter().zip(&budget).map(|(a, b)| a.saturating_sub(*b)).sum();
+        if excess <= asked.iter().sum::<u64>() / NEGLIGIBLE_EXCESS || !board.balance(budget) {
             break;
         }
     }
+    board.serve_all();
     let mut slots = board.slots();
     let mut backhaul = Backhaul::new(network, &feeders);
     backhaul.carry(&loads(instance, &slots));
