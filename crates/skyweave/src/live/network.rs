@@ -39,7 +39,7 @@ pub struct NetworkConfig {
     /// How packets leave for the host's network.
     pub uplink: UplinkChoice,
     /// The packet thread sleeps until this long before a packet is due and then spins, since a sleep ends tens of
-    /// microseconds late. 60 µs covers most of that; zero never spins.
+    /// microseconds late. 100 µs covers most of that; zero never spins.
     pub spin: Duration,
     /// Whether to ask for real-time priority.
     pub realtime: Realtime,
@@ -56,7 +56,7 @@ impl NetworkConfig {
             addresses: AddressPlan::DEFAULT,
             clock,
             uplink: UplinkChoice::Auto,
-            spin: Duration::from_micros(60),
+            spin: Duration::from_micros(100),
             realtime: Realtime::No,
             run_dir: None,
         }

@@ -190,8 +190,11 @@ impl Loop {
     fn run(mut self, realtime: Realtime) {
         // Sleeps end up to 50 µs late by default, so that the kernel can end several at once.
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+        // Held for as long as the thread runs.
+        let mut _shallow_idle = None;
         if realtime == Realtime::IfPermitted {
             self.stats.realtime = sys::make_this_thread_realtime();
+            _shallow_idle = sys::forbid_deep_idle();
         }
         let mut events = Vec::with_capacity(64);
         let mut buffer = vec![0; MAX_PACKET];

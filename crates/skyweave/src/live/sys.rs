@@ -134,6 +134,18 @@ pub(crate) fn make_this_thread_realtime() -> bool {
     true
 }
 
+/// Asks the kernel to keep idle processors awake enough to answer at once, for as long as the file is open
+/// (Documentation/power/pm_qos_interface.rst). A halted virtual processor takes about 100 µs to come back. `None` where that is
+/// not permitted or not known.
+pub(crate) fn forbid_deep_idle() -> Option<std::fs::File> {
+    let mut request = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/cpu_dma_latency")
+        .ok()?;
+    std::io::Write::write_all(&mut request, &0_i32.to_ne_bytes()).ok()?;
+    Some(request)
+}
+
 /// Lets the kernel note when a packet arrives at a socket, to be read by [`recv_with_stamp`].
 pub(crate) fn stamp_arrivals(socket: &OwnedFd) -> io::Result<()> {
     let on: libc::c_int = 1;
