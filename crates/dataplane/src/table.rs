@@ -66,7 +66,8 @@ pub enum LegKind {
 }
 
 /// A delay as a function of the time at which a packet enters the leg: a cubic, c0 + c1 τ + c2 τ² + c3 τ³ seconds, with
-/// τ the seconds since `origin`. Over 15 s a cubic follows a range to well under a nanosecond of light time.
+/// τ the seconds since `origin`. Over 15 s a cubic follows the range of a satellite at 480 km to 6 ns of
+/// light time where it passes overhead, the worst case, and to 0.3 ns at 25 degrees of elevation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DelayCurve {
     /// Where τ is 0.
