@@ -29,7 +29,7 @@ const SEARCH_WORK_PASSES: i64 = 3;
 const SERVE_WORK: i64 = 4;
 /// Slots looked at in one search for an augmenting path. Paths of national instances are found well within; at the scale
 /// of the world it bounds the time of a search that would find nothing.
-const SEARCH_LIMIT: usize = 512;
+const SEARCH_LIMIT: usize = 1024;
 
 /// A cell is moved for backhaul's sake only if that brings at least one part in so many of what it asks.
 const LEAST_GAIN: u64 = 8;
@@ -187,6 +187,23 @@ impl<'a> Board<'a> {
             board.need[c] = board.needed_part(c, board.typical_slice_kbps(c) * u64::from(instance.cells[c].slices));
         }
         board
+    }
+
+    /// What each satellite can bring from the ground, kbit/s, as last told.
+    pub(crate) fn budget(&self) -> &[u64] {
+        &self.budget
+    }
+
+    /// Tells what each satellite can bring.
+    pub(crate) fn set_budget(&mut self, budget: Vec<u64>) {
+        self.budget = budget;
+        (0..self.budget.len()).for_each(|s| self.update_pressure(s));
+    }
+
+    /// Cells that ask something, see a satellite and have no slot.
+    pub(crate) fn unserved(&self) -> impl Iterator<Item = usize> + '_ {
+        let asks = |c: usize| self.instance.cells[c].slices > 0 && !self.instance.reach.satellites.range(c).is_empty();
+        (0..self.got.len()).filter(move |&c| self.got[c] == 0 && asks(c))
     }
 
     /// Keeps a slot of an earlier plan if the rules and the cell's ask still allow it.
@@ -358,7 +375,7 @@ impl<'a> Board<'a> {
     /// 3. Where there is no free place, a slot of a satellite over its budget changes places with one that asks less, on
     ///    the same channel of a satellite under it.
     pub(crate) fn balance(&mut self, budget: Vec<u64>) -> bool {
-        self.budget = budget;
+        self.set_budget(budget);
         let mut moved = self.rehome();
         self.load.fill(0);
         for c in 0..self.taken.len() {
@@ -942,6 +959,7 @@ impl<'a> Board<'a> {
         let own = search.steps[head].slot;
         let moves = self.moves_left(search, head);
         let (cell, want) = search.mover(self, head);
+        let vacated = self.vacated(search, head);
         self.scratch.work -= instance.reach.satellites.range(cell).len() as i64;
         for &satellite in instance.reach.satellites.row(cell) {
             let s = satellite as usize;
@@ -956,7 +974,13 @@ impl<'a> Board<'a> {
                     _ => self.neighbours_on(cell, satellite, k),
                 };
                 let mut step = Step { slot: NONE, parent: head as u32, satellite, channel: k as u8 };
-                let room = self.beam_with_room(s, k, want, near).is_some();
+                let room = self.beam_with_room(s, k, want, near).is_some()
+                    || vacated.iter().any(|&slot| {
+                        let place = self.places[slot as usize];
+                        (place.satellite, slot as usize % self.channels) == (satellite, k)
+                            && place.slices >= want
+                            && near.fits_without(place.beam, slot, self.slices)
+                    });
                 if holder != NONE {
                     // The cell's own slot on this channel would have to go elsewhere, unless it is what moves.
                     if holder == satellite || (own != here && (!room || self.scratch.visited[here as usize])) {
@@ -1004,6 +1028,22 @@ impl<'a> Board<'a> {
             }
         }
         false
+    }
+
+    /// Slots that a path up to a step takes away and puts nothing in the place of: those that gave up their channel to another
+    /// slot of the same cell. What comes later on the path may go there; so channels change hands in a circle.
+    fn vacated(&self, search: &Search, step: usize) -> Vec<u32> {
+        let mut vacated = Vec::new();
+        let mut at = step;
+        while search.steps[at].parent != NONE {
+            let parent = search.steps[at].parent as usize;
+            let slot = search.steps[at].slot;
+            if slot != NONE && slot as usize / self.channels == search.mover(self, parent).0 {
+                vacated.push(slot);
+            }
+            at = parent;
+        }
+        vacated
     }
 
     /// How far from room a satellite must be that comes after a step on a shortest path.

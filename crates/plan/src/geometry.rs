@@ -145,11 +145,12 @@ impl Look {
 
     /// Sines of the elevation at both ends of the epoch.
     pub(crate) fn sines(&self, satellite: &crate::SatelliteState) -> (f64, f64) {
-        let sine = |target: skyweave_base::Ecef| {
-            let line = target.0 - self.origin.0;
-            line.dot(self.up) / line.dot(line).sqrt()
-        };
-        (sine(satellite.start), sine(satellite.end))
+        (self.sine(satellite.start), self.sine(satellite.end))
+    }
+
+    fn sine(&self, target: skyweave_base::Ecef) -> f64 {
+        let line = target.0 - self.origin.0;
+        line.dot(self.up) / line.dot(line).sqrt()
     }
 }
 

@@ -215,18 +215,7 @@ fn attach(inputs: &Inputs, cells: &[CellOutcome], slots: &mut [Slot], first_slot
         }
         services.push(service);
     }
-    // A slot holds at least the live terminals on it; the cell's other slots give up as many of the others.
-    for (&slot, live) in &live_on {
-        let c = cell_of(slots[slot].cell).expect("slots are of the plan's cells");
-        while (slots[slot].terminals as usize) < live.len() {
-            let spare = |i: usize| slots[i].terminals as usize - live_on.get(&i).map_or(0, Vec::len).min(slots[i].terminals as usize);
-            let Some(from) = (first_slot[c]..first_slot[c + 1]).filter(|&i| spare(i) > 0).max_by_key(|&i| spare(i)) else {
-                break;
-            };
-            slots[from].terminals -= 1;
-            slots[slot].terminals += 1;
-        }
-    }
+    spread_others(inputs, cells, slots, first_slot, &live_on);
     let mut shares = vec![(0, 0); inputs.live.len()];
     for (&slot, live) in &live_on {
         let cell = &cells[cell_of(slots[slot].cell).expect("slots are of the plan's cells")];
@@ -245,6 +234,40 @@ fn attach(inputs: &Inputs, cells: &[CellOutcome], slots: &mut [Slot], first_slot
         }
     };
     inputs.live.iter().zip(services.iter().zip(shares)).map(outcome).collect()
+}
+
+/// Spreads the other terminals of cells with live ones over the slots as far as those leave something: a live terminal may
+/// ask many times what its neighbours ask.
+fn spread_others(
+    inputs: &Inputs,
+    cells: &[CellOutcome],
+    slots: &mut [Slot],
+    first_slot: &[usize],
+    live_on: &BTreeMap<usize, Vec<usize>>,
+) {
+    let mut of_cell = BTreeMap::<usize, u32>::new();
+    for (&slot, live) in live_on {
+        let c = first_slot.partition_point(|&first| first <= slot) - 1;
+        *of_cell.entry(c).or_default() += live.len() as u32;
+    }
+    for (c, live_terminals) in of_cell {
+        let range = first_slot[c]..first_slot[c + 1];
+        let live = |i: usize| live_on.get(&i).map_or(&[][..], Vec::as_slice);
+        let left = |i: usize| {
+            let asked: u64 = live(i).iter().map(|&t| u64::from(inputs.live[t].ask_kbps)).sum();
+            // At least something for each slot, so that nobody's share is a division by nothing.
+            u64::from(slots[i].delivered_kbps).saturating_sub(asked) + 1
+        };
+        let others = u64::from(cells[c].terminals.saturating_sub(live_terminals));
+        let weights: Vec<u64> = range.clone().map(left).collect();
+        let all: u64 = weights.iter().sum();
+        let mut before = 0;
+        for (i, weight) in range.zip(weights) {
+            let upto = |w: u64| (u128::from(others) * u128::from(w) / u128::from(all)) as u32;
+            slots[i].terminals = live(i).len() as u32 + upto(before + weight) - upto(before);
+            before += weight;
+        }
+    }
 }
 
 /// The slot of its cell that has most for one more terminal, of those whose satellite the terminal sees from where it is.

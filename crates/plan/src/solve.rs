@@ -7,7 +7,8 @@
 //! 3. Give every cell a first beam, then more beams in the order of what they carry ([`Board`]).
 //! 4. Carry what the cells on each satellite now ask; budgets become what is carried and what could be in addition.
 //!    Move cells from satellites over their budget to those under it. Repeat while it gains.
-//! 5. Carry what is asked for the last time, cut it into ways to the ground, and share each satellite's part max-min.
+//! 5. Where cells are without service and antennas without traffic, point the antennas elsewhere and go back to 3.
+//! 6. Carry what is asked for the last time, cut it into ways to the ground, and share each satellite's part max-min.
 
 use crate::assign::{Board, Place};
 use crate::backhaul::{Backhaul, Way, choose_feeders};
@@ -18,6 +19,9 @@ const BALANCE_ROUNDS: usize = 4;
 /// Moving cells for less than one part in so many of what is asked is not worth the moves.
 const NEGLIGIBLE_EXCESS: u64 = 1000;
 
+/// Rounds of pointing idle antennas at satellites that unserved cells see.
+const POINTING_ROUNDS: usize = 12;
+
 /// An answer to an [`Instance`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Solution {
@@ -25,8 +29,6 @@ pub struct Solution {
     pub slots: Vec<SolvedSlot>,
     /// Ways from satellites to gateways, ascending by (satellite, length, gateway).
     pub ways: Vec<Way>,
-    /// Feeder links in use: (satellite, gateway).
-    pub feeders: Vec<(u32, u32)>,
     /// Whether each satellite could reach the ground.
     pub grounded: Vec<bool>,
 }
@@ -82,39 +84,71 @@ pub struct Kept {
 pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
     let network = &instance.network;
     let potential = potential_kbps(instance);
-    let expected = expected_load(instance);
-    let feeders = choose_feeders(network, &expected, &kept.feeders);
     // What each satellite can bring from the ground while all others are asked so much.
-    let budgets = |asked: &[u64]| {
-        let mut backhaul = Backhaul::new(network, &feeders);
+    let budgets = |feeders: &[(u32, u32)], asked: &[u64]| {
+        let mut backhaul = Backhaul::new(network, feeders);
         backhaul.carry(asked);
         backhaul.carry(&potential);
         backhaul.carried()
     };
-    let budget = budgets(&expected);
-    let grounded: Vec<bool> = budget.iter().map(|&kbps| kbps > 0).collect();
-    let mut board = Board::new(instance, budget);
+    let expected = expected_load(instance);
+    let mut feeders = choose_feeders(network, &expected, &kept.feeders);
+    let mut board = Board::new(instance, budgets(&feeders, &expected));
     for slot in &kept.slots {
         let place = Place { satellite: slot.satellite, beam: slot.beam, slices: slot.slices };
         board.keep(slot.cell as usize, slot.channel, place);
     }
-    board.serve_all();
-    board.fill();
-    for _ in 0..BALANCE_ROUNDS {
-        let asked = loads(instance, &board.slots());
-        let budget = budgets(&asked);
-        let excess: u64 = asked.iter().zip(&budget).map(|(a, b)| a.saturating_sub(*b)).sum();
-        if excess <= asked.iter().sum::<u64>() / NEGLIGIBLE_EXCESS || !board.balance(budget) {
-            break;
+    for round in 1.. {
+        board.serve_all();
+        board.fill();
+        for _ in 0..BALANCE_ROUNDS {
+            let asked = loads(instance, &board.slots());
+            let budget = budgets(&feeders, &asked);
+            let excess: u64 = asked.iter().zip(&budget).map(|(a, b)| a.saturating_sub(*b)).sum();
+            if excess <= asked.iter().sum::<u64>() / NEGLIGIBLE_EXCESS || !board.balance(budget) {
+                break;
+            }
+        }
+        board.serve_all();
+        let mut slots = board.slots();
+        let asked = loads(instance, &slots);
+        let mut backhaul = Backhaul::new(network, &feeders);
+        backhaul.carry(&asked);
+        if round < POINTING_ROUNDS
+            && let Some(better) = point_idle_antennas(instance, &board, &backhaul, &feeders)
+        {
+            feeders = better;
+            board.set_budget(budgets(&feeders, &asked));
+            continue;
+        }
+        let ways = backhaul.ways();
+        share(instance, &mut slots, &backhaul.carried(), &ways);
+        return Solution { slots, ways, grounded: board.budget().iter().map(|&kbps| kbps > 0).collect() };
+    }
+    unreachable!("the last round returns")
+}
+
+/// Feeder links in which antennas that carry nothing track satellites that cells without service see instead; none if no
+/// antenna could help any of them.
+fn point_idle_antennas(
+    instance: &Instance,
+    board: &Board<'_>,
+    backhaul: &Backhaul<'_>,
+    feeders: &[(u32, u32)],
+) -> Option<Vec<(u32, u32)>> {
+    let mut need = vec![0; instance.network.satellites];
+    for cell in board.unserved() {
+        for &s in instance.reach.satellites.row(cell) {
+            if board.budget()[s as usize] == 0 {
+                need[s as usize] += instance.cells[cell].demand_kbps;
+            }
         }
     }
-    board.serve_all();
-    let mut slots = board.slots();
-    let mut backhaul = Backhaul::new(network, &feeders);
-    backhaul.carry(&loads(instance, &slots));
-    let ways = backhaul.ways();
-    share(instance, &mut slots, &backhaul.carried(), &ways);
-    Solution { slots, ways, feeders, grounded }
+    let busy: Vec<(u32, u32)> = backhaul.feeders().filter(|f| f.2 > 0).map(|f| (f.0, f.1)).collect();
+    if busy.len() == feeders.len() || need.iter().all(|&kbps| kbps == 0) {
+        return None;
+    }
+    Some(choose_feeders(&instance.network, &need, &busy)).filter(|better| better != feeders)
 }
 
 /// What each satellite could use at most, kbit/s: all its beams full.

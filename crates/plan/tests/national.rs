@@ -133,6 +133,62 @@ impl National {
         }
     }
 
+    /// Satellites that a gateway reaches, directly or over lasers.
+    fn grounded(&self) -> BTreeSet<u32> {
+        let mut links: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for &(a, b) in &self.lasers {
+            links.entry(a).or_default().push(b);
+            links.entry(b).or_default().push(a);
+        }
+        let mut found = BTreeSet::new();
+        let mut queue: Vec<u32> = self.gateway_satellites.iter().map(|p| p.1).collect();
+        while let Some(s) = queue.pop() {
+            if found.insert(s) {
+                queue.extend(links.get(&s).into_iter().flatten());
+            }
+        }
+        found
+    }
+
+    /// The most slots that satellites with a way to the ground could give if neighbours and channels were no matter: a
+    /// maximum matching of asked slots with satellites' slots, by Kuhn's augmenting paths.
+    fn slot_bound(&self) -> usize {
+        let grounded = self.grounded();
+        let mut held: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        fn find(
+            cell: usize,
+            reach: &[BTreeSet<u32>],
+            grounded: &BTreeSet<u32>,
+            held: &mut BTreeMap<u32, Vec<usize>>,
+            seen: &mut BTreeSet<u32>,
+        ) -> bool {
+            for &s in reach[cell].intersection(grounded) {
+                if !seen.insert(s) {
+                    continue;
+                }
+                let holders = held.entry(s).or_default().clone();
+                if holders.len() < CHANNELS * BEAMS_PER_CHANNEL {
+                    held.get_mut(&s).unwrap().push(cell);
+                    return true;
+                }
+                for (i, &other) in holders.iter().enumerate() {
+                    if find(other, reach, grounded, held, seen) {
+                        held.get_mut(&s).unwrap()[i] = cell;
+                        return true;
+                    }
+                }
+            }
+            false
+        }
+        let mut slots = 0;
+        for cell in 0..self.h3.len() {
+            for _ in 0..self.terminals[cell].div_ceil(12).min(8) {
+                slots += usize::from(find(cell, &self.reach, &grounded, &mut held, &mut BTreeSet::new()));
+            }
+        }
+        slots
+    }
+
     /// Slots and delivered kbit/s, after a check of every rule of the instance.
     fn audit(&self, solution: &Solution) -> (usize, u64) {
         let mut of_cell = vec![Vec::new(); self.h3.len()];
@@ -203,6 +259,7 @@ struct Bar {
     name: &'static str,
     /// Of the published coordinated policy, which leaves most cells of Britain unserved.
     published: (usize, f64),
+    /// The published bounds. That on slots counts satellites that no gateway reaches in any way.
     bound: (usize, f64),
 }
 
@@ -214,15 +271,19 @@ fn reaches(bar: &Bar) {
     let elapsed = started.elapsed();
     let (slots, kbps) = national.audit(&solution);
     let gbps = kbps as f64 / 1e6;
+    let useful = national.slot_bound();
+    assert!(useful <= bar.bound.0);
     eprintln!(
-        "{}: {slots} slots ({:.2} % of the bound), {gbps:.1} Gbit/s ({:.2} %), {} ms",
+        "{}: {slots} slots ({:.2} % of the {useful} of satellites with a way to the ground, of {} published), \
+         {gbps:.1} Gbit/s ({:.2} %), {} ms",
         bar.name,
-        100.0 * slots as f64 / bar.bound.0 as f64,
+        100.0 * slots as f64 / useful as f64,
+        bar.bound.0,
         100.0 * gbps / bar.bound.1,
         elapsed.as_millis()
     );
     assert!(slots >= bar.published.0 && gbps >= bar.published.1, "below the published policy");
-    assert!(slots as f64 >= NEAR_THE_BOUND * bar.bound.0 as f64, "slots are far from the bound");
+    assert!(slots as f64 >= NEAR_THE_BOUND * useful as f64, "slots are far from the bound");
     assert!(gbps >= NEAR_THE_BOUND * bar.bound.1, "capacity is far from the bound");
 }
 
