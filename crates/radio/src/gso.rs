@@ -16,7 +16,7 @@ pub const GSO_RADIUS_M: f64 = 42_164_200.0;
 /// 1. Seen from P all of the arc has nearly one declination: −z/|G − P| changes by a sixth at most. So the nearest point
 ///    stands near λ₀, where the arc has the target's own hour angle: the half-line from (ρ, 0) along (u_x, u_y) meets the
 ///    circle R. That takes one square root and no trigonometry.
-/// 2. Newton's method on f'(λ) = 0 from there, at most [`NEWTON_STEPS`] steps, cut to the visible part.
+/// 2. Newton's method on f'(λ) = 0 from there, at most `NEWTON_STEPS` steps, cut to the visible part.
 /// 3. The greatest of f there and at both ends of the visible part.
 #[derive(Clone, Copy, Debug)]
 pub struct GsoArc {
