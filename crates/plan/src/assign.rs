@@ -27,6 +27,13 @@ const PREFERENCE_WEIGHT: f32 = 0.25;
 const SEARCH_WORK_BASE: i64 = 40_000_000;
 const SEARCH_WORK_PASSES: i64 = 3;
 const SERVE_WORK: i64 = 4;
+/// How much fuller a satellite that a gateway feeds may be than one whose traffic takes lasers, and still be taken: for the
+/// first laser of the way and for each further one. Short ways are short delays, and leave lasers to those who need them.
+const FIRST_LASER_WEIGHT: f32 = 0.4;
+const FURTHER_LASER_WEIGHT: f32 = 0.1;
+/// Lasers beyond this many weigh no more.
+const MOST_LASERS_WEIGHED: u8 = 6;
+
 /// Slots looked at in one search for an augmenting path. Paths of national instances are found well within; at the scale
 /// of the world it bounds the time of a search that would find nothing.
 const SEARCH_LIMIT: usize = 1024;
@@ -121,6 +128,8 @@ pub(crate) struct Board<'a> {
     budget: Vec<u64>,
     /// How full each satellite is: the greater of the shares of its slices and its budget.
     pressure: Vec<f32>,
+    /// What each satellite's distance from a gateway weighs against pressure.
+    detour: Vec<f32>,
     scratch: Scratch,
 }
 
@@ -145,7 +154,8 @@ struct Scratch {
 }
 
 impl<'a> Board<'a> {
-    pub(crate) fn new(instance: &'a Instance, budget: Vec<u64>) -> Self {
+    /// `budget`: what each satellite can bring from the ground, kbit/s. `lasers_to_gateway`: over how many lasers, at least.
+    pub(crate) fn new(instance: &'a Instance, budget: Vec<u64>, lasers_to_gateway: &[u8]) -> Self {
         let beams = instance.beams;
         let (channels, per_channel, slices) =
             (beams.channels.into(), beams.beams_per_channel.into(), beams.time_slices.into());
@@ -168,6 +178,7 @@ impl<'a> Board<'a> {
             load: vec![0; satellites],
             budget,
             pressure: vec![0.0; satellites],
+            detour: lasers_to_gateway.iter().map(|&n| detour(n)).collect(),
             scratch: Scratch {
                 near: vec![0; satellites],
                 near_touched: Vec::new(),
@@ -745,7 +756,8 @@ impl<'a> Board<'a> {
                 if open == 0 || self.budget[s as usize] == 0 {
                     continue;
                 }
-                let cost = self.pressure[s as usize] - PREFERENCE_WEIGHT / 255.0 * f32::from(reach.preference[i]);
+                let cost = self.pressure[s as usize] + self.detour[s as usize]
+                    - PREFERENCE_WEIGHT / 255.0 * f32::from(reach.preference[i]);
                 if best.is_none_or(|(c, _)| cost < c) && !refused.contains(&s) {
                     best = Some((cost, s));
                 }
@@ -1166,6 +1178,13 @@ impl Near {
             Self::One { slot: theirs, slots: 1, .. } => theirs == slot || slices > 1 && self.fits(beam),
             _ => self.fits(beam),
         }
+    }
+}
+
+fn detour(lasers: u8) -> f32 {
+    match lasers.min(MOST_LASERS_WEIGHED) {
+        0 => 0.0,
+        n => FIRST_LASER_WEIGHT + FURTHER_LASER_WEIGHT * f32::from(n - 1),
     }
 }
 

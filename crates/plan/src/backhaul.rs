@@ -191,13 +191,38 @@ fn walk(from: u32, hops: &mut [Vec<(u32, u64)>], landing: &[Vec<(u32, u64)>], on
     }
 }
 
-/// For each satellite the least of those that lasers connect it with.
-fn islands(network: &Network) -> Vec<u32> {
+/// Over how many lasers each satellite reaches one that a gateway feeds, at least; 255 if over none or too many.
+pub(crate) fn lasers_to_gateway(network: &Network, feeders: &[(u32, u32)]) -> Vec<u8> {
+    let links = links(network);
+    let mut lasers = vec![u8::MAX; network.satellites];
+    let mut shell: Vec<u32> = feeders.iter().map(|&(s, _)| s).collect();
+    for distance in 0..u8::MAX {
+        shell.retain(|&s| {
+            let first = lasers[s as usize] == u8::MAX;
+            lasers[s as usize] = lasers[s as usize].min(distance);
+            first
+        });
+        if shell.is_empty() {
+            break;
+        }
+        shell = shell.iter().flat_map(|&s| links[s as usize].iter().copied()).collect();
+    }
+    lasers
+}
+
+/// The satellites with which each has a laser.
+fn links(network: &Network) -> Vec<Vec<u32>> {
     let mut links = vec![Vec::new(); network.satellites];
     for &(a, b) in &network.lasers {
         links[a as usize].push(b);
         links[b as usize].push(a);
     }
+    links
+}
+
+/// For each satellite the least of those that lasers connect it with.
+fn islands(network: &Network) -> Vec<u32> {
+    let links = links(network);
     let mut island = vec![u32::MAX; network.satellites];
     for first in 0..network.satellites as u32 {
         let mut queue = vec![first];

@@ -11,7 +11,7 @@
 //! 6. Carry what is asked for the last time, cut it into ways to the ground, and share each satellite's part max-min.
 
 use crate::assign::{Board, Place};
-use crate::backhaul::{Backhaul, Way, choose_feeders};
+use crate::backhaul::{lasers_to_gateway, Backhaul, Way, choose_feeders};
 use crate::instance::Instance;
 
 /// Rounds of moving cells to where there is backhaul.
@@ -93,7 +93,7 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
     };
     let expected = expected_load(instance);
     let mut feeders = choose_feeders(network, &expected, &kept.feeders);
-    let mut board = Board::new(instance, budgets(&feeders, &expected));
+    let mut board = Board::new(instance, budgets(&feeders, &expected), &lasers_to_gateway(network, &feeders));
     for slot in &kept.slots {
         let place = Place { satellite: slot.satellite, beam: slot.beam, slices: slot.slices };
         board.keep(slot.cell as usize, slot.channel, place);
