@@ -61,7 +61,11 @@ pub(crate) struct Place {
     pub(crate) slices: u8,
 }
 
-const UNASSIGNED: Place = Place { satellite: NONE, beam: 0, slices: 0 };
+const UNASSIGNED: Place = Place {
+    satellite: NONE,
+    beam: 0,
+    slices: 0,
+};
 
 /// Where a cell could go on a satellite.
 #[derive(Clone, Copy, Debug)]
@@ -157,8 +161,11 @@ impl<'a> Board<'a> {
     /// `budget`: what each satellite can bring from the ground, kbit/s. `lasers_to_gateway`: over how many lasers, at least.
     pub(crate) fn new(instance: &'a Instance, budget: Vec<u64>, lasers_to_gateway: &[u8]) -> Self {
         let beams = instance.beams;
-        let (channels, per_channel, slices) =
-            (beams.channels.into(), beams.beams_per_channel.into(), beams.time_slices.into());
+        let (channels, per_channel, slices) = (
+            beams.channels.into(),
+            beams.beams_per_channel.into(),
+            beams.time_slices.into(),
+        );
         let satellites = instance.network.satellites;
         let cells = instance.cells.len();
         let mut board = Self {
@@ -195,7 +202,10 @@ impl<'a> Board<'a> {
             board.update_pressure(s);
         }
         for c in 0..cells {
-            board.need[c] = board.needed_part(c, board.typical_slice_kbps(c) * u64::from(instance.cells[c].slices));
+            board.need[c] = board.needed_part(
+                c,
+                board.typical_slice_kbps(c) * u64::from(instance.cells[c].slices),
+            );
         }
         board
     }
@@ -213,14 +223,20 @@ impl<'a> Board<'a> {
 
     /// Cells that ask something, see a satellite and have no slot.
     pub(crate) fn unserved(&self) -> impl Iterator<Item = usize> + '_ {
-        let asks = |c: usize| self.instance.cells[c].slices > 0 && !self.instance.reach.satellites.range(c).is_empty();
+        let asks = |c: usize| {
+            self.instance.cells[c].slices > 0 && !self.instance.reach.satellites.range(c).is_empty()
+        };
         (0..self.got.len()).filter(move |&c| self.got[c] == 0 && asks(c))
     }
 
     /// Keeps a slot of an earlier plan if the rules and the cell's ask still allow it.
     pub(crate) fn keep(&mut self, cell: usize, channel: u8, place: Place) {
         // The cell may need less than before: it keeps what it would ask for.
-        let wanted = if self.got[cell] == 0 { self.slices as u8 } else { self.wish(cell).map_or(0, |(_, want)| want) };
+        let wanted = if self.got[cell] == 0 {
+            self.slices as u8
+        } else {
+            self.wish(cell).map_or(0, |(_, want)| want)
+        };
         let slices = place.slices.min(wanted);
         let k = usize::from(channel);
         if slices == 0
@@ -235,7 +251,15 @@ impl<'a> Board<'a> {
         let s = place.satellite as usize;
         let neighbours = self.neighbours_on(cell, place.satellite, k);
         if neighbours.fits(place.beam) && self.room[self.beam(s, k, place.beam)] >= slices {
-            self.place(cell, place.satellite, Spot { channel, beam: place.beam, slices });
+            self.place(
+                cell,
+                place.satellite,
+                Spot {
+                    channel,
+                    beam: place.beam,
+                    slices,
+                },
+            );
         }
     }
 
@@ -247,7 +271,15 @@ impl<'a> Board<'a> {
             .filter(|&c| self.got[c] == 0 && self.instance.cells[c].slices > 0)
             .map(|c| {
                 let choices = self.instance.reach.satellites.range(c).len();
-                (match choices { 0..4 => 0, 4..8 => 1, 8..16 => 2, _ => 3 }, c as u32)
+                (
+                    match choices {
+                        0..4 => 0,
+                        4..8 => 1,
+                        8..16 => 2,
+                        _ => 3,
+                    },
+                    c as u32,
+                )
             })
             .collect();
         order.sort_unstable();
@@ -255,7 +287,9 @@ impl<'a> Board<'a> {
             .into_iter()
             .map(|(_, c)| c)
             .filter(|&c| {
-                let want = self.instance.cells[c as usize].slices.min(self.slices as u32) as u8;
+                let want = self.instance.cells[c as usize]
+                    .slices
+                    .min(self.slices as u32) as u8;
                 !self.take_best(c as usize, want) && !self.take_best(c as usize, 1)
             })
             .collect();
@@ -274,7 +308,13 @@ impl<'a> Board<'a> {
                 .collect();
             while !lacking.is_empty() {
                 let mut stuck = self.fill_free_places(lacking, least_worth);
-                stuck.sort_by_cached_key(|&c| (core::cmp::Reverse(self.wish(c as usize)), self.got[c as usize], c));
+                stuck.sort_by_cached_key(|&c| {
+                    (
+                        core::cmp::Reverse(self.wish(c as usize)),
+                        self.got[c as usize],
+                        c,
+                    )
+                });
                 let failed = self.augment_all(stuck.clone(), Ending::FreeRoom);
                 stuck.retain(|c| failed.binary_search(c).is_err() && self.wishes(*c, least_worth));
                 lacking = stuck;
@@ -287,7 +327,11 @@ impl<'a> Board<'a> {
         let mut stuck = Vec::new();
         while !lacking.is_empty() {
             lacking.sort_by_cached_key(|&c| {
-                (core::cmp::Reverse(self.wish(c as usize).map(|w| w.0)), self.got[c as usize], c)
+                (
+                    core::cmp::Reverse(self.wish(c as usize).map(|w| w.0)),
+                    self.got[c as usize],
+                    c,
+                )
             });
             let best = self.wish(lacking[0] as usize).map(|w| w.0);
             let mut next = Vec::new();
@@ -295,7 +339,10 @@ impl<'a> Board<'a> {
                 match self.wish(c as usize) {
                     Some((worth, want)) if Some(worth) == best => {
                         let cell = c as usize;
-                        if !(self.grow(cell, want) || self.take_best(cell, want) || self.take_best(cell, 1)) {
+                        if !(self.grow(cell, want)
+                            || self.take_best(cell, want)
+                            || self.take_best(cell, 1))
+                        {
                             stuck.push(c);
                         } else if self.wishes(c, least_worth) {
                             next.push(c);
@@ -310,7 +357,8 @@ impl<'a> Board<'a> {
     }
 
     fn wishes(&self, c: u32, least_worth: u64) -> bool {
-        self.wish(c as usize).is_some_and(|(worth, _)| worth >= least_worth)
+        self.wish(c as usize)
+            .is_some_and(|(worth, _)| worth >= least_worth)
     }
 
     /// Bounds the time of searches as a part of the time that it takes to look at everything.
@@ -343,7 +391,12 @@ impl<'a> Board<'a> {
         if range.is_empty() {
             return 0;
         }
-        u64::from(self.instance.reach.rates.of_pair((range.start + range.end) / 2)) / self.slices as u64
+        u64::from(
+            self.instance
+                .reach
+                .rates
+                .of_pair((range.start + range.end) / 2),
+        ) / self.slices as u64
     }
 
     /// What part of so much radio the cell's demand fills.
@@ -353,10 +406,14 @@ impl<'a> Board<'a> {
 
     /// All slots, ascending by (cell, channel), with the cells' terminals spread over them as their radio is.
     pub(crate) fn slots(&self) -> Vec<SolvedSlot> {
-        let mut slots = Vec::with_capacity(self.taken.iter().map(|t| t.count_ones() as usize).sum());
+        let mut slots =
+            Vec::with_capacity(self.taken.iter().map(|t| t.count_ones() as usize).sum());
         for (c, ask) in self.instance.cells.iter().enumerate() {
             let mut before = 0;
-            let upto = |kbps: u64| (u128::from(ask.terminals) * u128::from(kbps) / u128::from(self.radio[c].max(1))) as u32;
+            let upto = |kbps: u64| {
+                (u128::from(ask.terminals) * u128::from(kbps) / u128::from(self.radio[c].max(1)))
+                    as u32
+            };
             for k in bits(self.taken[c]) {
                 let place = self.places[c * self.channels + k];
                 let radio_kbps = self.radio_kbps(c, place.satellite, place.slices);
@@ -393,7 +450,8 @@ impl<'a> Board<'a> {
             self.need[c] = self.needed_part(c, self.radio[c]);
             for k in bits(self.taken[c]) {
                 let place = self.places[c * self.channels + k];
-                self.load[place.satellite as usize] += self.asked_kbps(c, place.satellite, place.slices);
+                self.load[place.satellite as usize] +=
+                    self.asked_kbps(c, place.satellite, place.slices);
             }
         }
         moved |= self.move_to_free_places();
@@ -417,9 +475,19 @@ impl<'a> Board<'a> {
             }
             let k = bits(self.taken[c]).next().expect("has a slot");
             let was = self.remove(c * self.channels + k);
-            moved |= self.take_best(c, was.slices) || self.take_best(c, 1) || self.augment(c, Ending::Surplus, Order::Any);
+            moved |= self.take_best(c, was.slices)
+                || self.take_best(c, 1)
+                || self.augment(c, Ending::Surplus, Order::Any);
             if self.taken[c] == 0 {
-                self.place(c, was.satellite, Spot { channel: k as u8, beam: was.beam, slices: was.slices });
+                self.place(
+                    c,
+                    was.satellite,
+                    Spot {
+                        channel: k as u8,
+                        beam: was.beam,
+                        slices: was.slices,
+                    },
+                );
             }
         }
         moved
@@ -516,16 +584,26 @@ impl<'a> Board<'a> {
 
     /// Two slots on one channel of two satellites change places, if the rules allow it.
     fn swap(&mut self, a: u32, b: u32) -> bool {
-        let at = |slot: u32, board: &Self| (slot as usize / board.channels, board.places[slot as usize]);
+        let at =
+            |slot: u32, board: &Self| (slot as usize / board.channels, board.places[slot as usize]);
         let ((cell_a, was_a), (cell_b, was_b)) = (at(a, self), at(b, self));
         let channel = a as usize % self.channels;
         self.remove(a as usize);
         self.remove(b as usize);
-        let spot = |at: Place| Spot { channel: channel as u8, beam: at.beam, slices: at.slices };
+        let spot = |at: Place| Spot {
+            channel: channel as u8,
+            beam: at.beam,
+            slices: at.slices,
+        };
         let mut swapped = false;
-        if self.neighbours_on(cell_a, was_b.satellite, channel).fits(was_b.beam) {
+        if self
+            .neighbours_on(cell_a, was_b.satellite, channel)
+            .fits(was_b.beam)
+        {
             self.place(cell_a, was_b.satellite, spot(was_b));
-            swapped = self.neighbours_on(cell_b, was_a.satellite, channel).fits(was_a.beam);
+            swapped = self
+                .neighbours_on(cell_b, was_a.satellite, channel)
+                .fits(was_a.beam);
             if swapped {
                 self.place(cell_b, was_a.satellite, spot(was_a));
             } else {
@@ -552,7 +630,14 @@ impl<'a> Board<'a> {
             .iter()
             .filter(|&&slot| slot != NONE)
             .map(|&slot| {
-                (self.asked_kbps(slot as usize / self.channels, s as u32, self.places[slot as usize].slices), slot)
+                (
+                    self.asked_kbps(
+                        slot as usize / self.channels,
+                        s as u32,
+                        self.places[slot as usize].slices,
+                    ),
+                    slot,
+                )
             })
             .collect();
         slots.sort_unstable();
@@ -578,13 +663,17 @@ impl<'a> Board<'a> {
 
     /// What the radio carries to the cell in so many slices of a beam.
     fn radio_kbps(&self, cell: usize, satellite: u32, slices: u8) -> u64 {
-        let pair = self.pair(cell, satellite).expect("cells are placed on satellites in reach");
+        let pair = self
+            .pair(cell, satellite)
+            .expect("cells are placed on satellites in reach");
         self.radio_of_pair(pair, slices)
     }
 
     /// What the cell asks of so many slices of a beam, as far as the radio carries it.
     fn asked_kbps(&self, cell: usize, satellite: u32, slices: u8) -> u64 {
-        let pair = self.pair(cell, satellite).expect("cells are placed on satellites in reach");
+        let pair = self
+            .pair(cell, satellite)
+            .expect("cells are placed on satellites in reach");
         self.asked_of_pair(cell, pair, slices)
     }
 
@@ -608,12 +697,21 @@ impl<'a> Board<'a> {
         let k = usize::from(spot.channel);
         let slot = cell * self.channels + k;
         let beam = self.beam(s, k, spot.beam);
-        debug_assert!(self.places[slot] == UNASSIGNED && self.room[beam] >= spot.slices && spot.slices > 0);
-        self.places[slot] = Place { satellite, beam: spot.beam, slices: spot.slices };
+        debug_assert!(
+            self.places[slot] == UNASSIGNED && self.room[beam] >= spot.slices && spot.slices > 0
+        );
+        self.places[slot] = Place {
+            satellite,
+            beam: spot.beam,
+            slices: spot.slices,
+        };
         self.taken[cell] |= 1 << k;
         self.got[cell] += u32::from(spot.slices);
         let holder = &mut self.holders[beam * self.slices..(beam + 1) * self.slices];
-        *holder.iter_mut().find(|h| **h == NONE).expect("a beam with room has a free entry") = slot as u32;
+        *holder
+            .iter_mut()
+            .find(|h| **h == NONE)
+            .expect("a beam with room has a free entry") = slot as u32;
         self.radio[cell] += self.radio_kbps(cell, satellite, spot.slices);
         self.load[s] += self.asked_kbps(cell, satellite, spot.slices);
         self.take_room(s, k, spot.beam, spot.slices);
@@ -627,7 +725,10 @@ impl<'a> Board<'a> {
         self.taken[cell] &= !(1 << k);
         self.got[cell] -= u32::from(place.slices);
         let holder = &mut self.holders[beam * self.slices..(beam + 1) * self.slices];
-        *holder.iter_mut().find(|h| **h == slot as u32).expect("a placed slot is among its beam's") = NONE;
+        *holder
+            .iter_mut()
+            .find(|h| **h == slot as u32)
+            .expect("a placed slot is among its beam's") = NONE;
         self.radio[cell] -= self.radio_kbps(cell, place.satellite, place.slices);
         self.load[s] -= self.asked_kbps(cell, place.satellite, place.slices);
         self.give_room(s, k, place.beam, place.slices);
@@ -679,8 +780,16 @@ impl<'a> Board<'a> {
             let place = self.places[slot];
             if place.satellite == satellite {
                 near = match near {
-                    Near::None => Near::One { beam: place.beam, slot: slot as u32, slots: 1 },
-                    Near::One { beam, slot, slots } if beam == place.beam => Near::One { beam, slot, slots: slots + 1 },
+                    Near::None => Near::One {
+                        beam: place.beam,
+                        slot: slot as u32,
+                        slots: 1,
+                    },
+                    Near::One { beam, slot, slots } if beam == place.beam => Near::One {
+                        beam,
+                        slot,
+                        slots: slots + 1,
+                    },
                     _ => return Near::Many,
                 };
             }
@@ -733,9 +842,17 @@ impl<'a> Board<'a> {
                 let over = u32::from(room - slices);
                 // Enough slices; then a beam that a neighbour has (others of the channel are closed to the cell's
                 // surroundings anyway); then one already cut up; then the tightest fit.
-                let cost = (((missing * 2 + alone) * 2 + fresh) * 256 + over) * 8192 + crowd.min(8191);
+                let cost =
+                    (((missing * 2 + alone) * 2 + fresh) * 256 + over) * 8192 + crowd.min(8191);
                 if best.is_none_or(|(c, _)| cost < c) {
-                    best = Some((cost, Spot { channel: k as u8, beam: b as u8, slices }));
+                    best = Some((
+                        cost,
+                        Spot {
+                            channel: k as u8,
+                            beam: b as u8,
+                            slices,
+                        },
+                    ));
                 }
             }
         }
@@ -752,7 +869,11 @@ impl<'a> Board<'a> {
             let mut best: Option<(f32, u32)> = None;
             for (i, &s) in range.clone().zip(reach.satellites.row(cell)) {
                 let open = self.open[s as usize] & !self.taken[cell];
-                let open = if self.slices == 1 { open & !self.scratch.near[s as usize] } else { open };
+                let open = if self.slices == 1 {
+                    open & !self.scratch.near[s as usize]
+                } else {
+                    open
+                };
                 if open == 0 || self.budget[s as usize] == 0 {
                     continue;
                 }
@@ -813,7 +934,9 @@ impl<'a> Board<'a> {
         let mut blocked_phases = 0;
         let mut blocked: Vec<bool> = Vec::new();
         while !cells.is_empty() && blocked_phases < BLOCKED_PHASES && self.scratch.work > 0 {
-            let Some(ends) = self.measure(&cells, ending, &blocked) else { break };
+            let Some(ends) = self.measure(&cells, ending, &blocked) else {
+                break;
+            };
             self.forget_searches();
             let before = cells.len();
             cells.retain(|&c| !self.augment(c as usize, ending, Order::Shortest));
@@ -842,7 +965,12 @@ impl<'a> Board<'a> {
             }
         };
         for &c in cells {
-            self.instance.reach.satellites.row(c as usize).iter().for_each(|&s| visit(s, &mut seen, &mut queue));
+            self.instance
+                .reach
+                .satellites
+                .row(c as usize)
+                .iter()
+                .for_each(|&s| visit(s, &mut seen, &mut queue));
         }
         // Forward from the cells, noting who can pass a cell to whom; not beyond satellites with room.
         let mut ends = Vec::new();
@@ -854,15 +982,22 @@ impl<'a> Board<'a> {
             let s = queue[head];
             let mut row = Vec::new();
             let slots = || self.slots_on(s as usize);
-            let has_room =
-                self.open[s as usize] != 0 || ending == Ending::Surplus && slots().any(|slot| self.is_surplus(slot));
+            let has_room = self.open[s as usize] != 0
+                || ending == Ending::Surplus && slots().any(|slot| self.is_surplus(slot));
             if has_room && !blocked.get(s as usize).is_some_and(|&b| b) {
                 ends.push(s);
             } else {
                 for slot in slots() {
-                    looked += self.instance.reach.satellites.range(slot / self.channels).len() as i64;
+                    looked += self
+                        .instance
+                        .reach
+                        .satellites
+                        .range(slot / self.channels)
+                        .len() as i64;
                     for &t in self.instance.reach.satellites.row(slot / self.channels) {
-                        if core::mem::replace(&mut noted[t as usize], s) != s && !hopeless[t as usize] {
+                        if core::mem::replace(&mut noted[t as usize], s) != s
+                            && !hopeless[t as usize]
+                        {
                             visit(t, &mut seen, &mut queue);
                             row.push(t);
                         }
@@ -876,7 +1011,8 @@ impl<'a> Board<'a> {
         // Backward from those with room.
         self.scratch.moves.fill(NONE);
         let mut near: Vec<u32> = ends.clone();
-        near.iter().for_each(|&s| self.scratch.moves[s as usize] = 0);
+        near.iter()
+            .for_each(|&s| self.scratch.moves[s as usize] = 0);
         let passed_by = passes.transposed(satellites);
         let mut head = 0;
         while head < near.len() {
@@ -903,7 +1039,10 @@ impl<'a> Board<'a> {
     fn slots_on(&self, s: usize) -> impl Iterator<Item = usize> + '_ {
         let first = self.beam(s, 0, 0) * self.slices;
         let end = self.beam(s + 1, 0, 0) * self.slices;
-        self.holders[first..end].iter().filter(|&&slot| slot != NONE).map(|&slot| slot as usize)
+        self.holders[first..end]
+            .iter()
+            .filter(|&&slot| slot != NONE)
+            .map(|&slot| slot as usize)
     }
 
     /// Whether a slot can give up a slice without leaving its cell with nothing.
@@ -922,15 +1061,29 @@ impl<'a> Board<'a> {
     /// 3. The path is carried out: all displaced slots are lifted, then each is put in its new place, rules checked again,
     ///    for steps of one path may touch each other. If one does not fit, everything is put back.
     fn augment(&mut self, cell: usize, ending: Ending, order: Order) -> bool {
-        let mut search = Search { root: cell, ending, order, steps: core::mem::take(&mut self.scratch.steps) };
+        let mut search = Search {
+            root: cell,
+            ending,
+            order,
+            steps: core::mem::take(&mut self.scratch.steps),
+        };
         search.steps.clear();
         self.scratch.spent_now.clear();
-        search.steps.push(Step { slot: NONE, parent: NONE, satellite: NONE, channel: 0 });
+        search.steps.push(Step {
+            slot: NONE,
+            parent: NONE,
+            satellite: NONE,
+            channel: 0,
+        });
         let mut waiting = VecDeque::from([0]);
         let mut found = false;
         let mut looked = 0;
         let mut first = 0;
-        while let Some(head) = if order == Order::Shortest { waiting.pop_back() } else { waiting.pop_front() } {
+        while let Some(head) = if order == Order::Shortest {
+            waiting.pop_back()
+        } else {
+            waiting.pop_front()
+        } {
             let (mover, _) = search.mover(self, head);
             first = search.steps.len();
             self.approach(mover);
@@ -951,7 +1104,10 @@ impl<'a> Board<'a> {
                 }
             };
             match order {
-                Order::Any => search.steps.iter().for_each(|step| seen(&mut self.scratch.visited, step)),
+                Order::Any => search
+                    .steps
+                    .iter()
+                    .for_each(|step| seen(&mut self.scratch.visited, step)),
                 Order::Shortest => {
                     let unseen = waiting.into_iter().chain(first..search.steps.len());
                     unseen.for_each(|i| seen(&mut self.scratch.visited, &search.steps[i]));
@@ -975,7 +1131,9 @@ impl<'a> Board<'a> {
         self.scratch.work -= instance.reach.satellites.range(cell).len() as i64;
         for &satellite in instance.reach.satellites.row(cell) {
             let s = satellite as usize;
-            if self.budget[s] == 0 || search.order == Order::Shortest && self.scratch.moves[s] != moves {
+            if self.budget[s] == 0
+                || search.order == Order::Shortest && self.scratch.moves[s] != moves
+            {
                 continue;
             }
             for k in bits(all_channels(self.channels) & !self.scratch.spent[s]) {
@@ -985,7 +1143,12 @@ impl<'a> Board<'a> {
                     0 => Near::None,
                     _ => self.neighbours_on(cell, satellite, k),
                 };
-                let mut step = Step { slot: NONE, parent: head as u32, satellite, channel: k as u8 };
+                let mut step = Step {
+                    slot: NONE,
+                    parent: head as u32,
+                    satellite,
+                    channel: k as u8,
+                };
                 let room = self.beam_with_room(s, k, want, near).is_some()
                     || vacated.iter().any(|&slot| {
                         let place = self.places[slot as usize];
@@ -995,7 +1158,9 @@ impl<'a> Board<'a> {
                     });
                 if holder != NONE {
                     // The cell's own slot on this channel would have to go elsewhere, unless it is what moves.
-                    if holder == satellite || (own != here && (!room || self.scratch.visited[here as usize])) {
+                    if holder == satellite
+                        || (own != here && (!room || self.scratch.visited[here as usize]))
+                    {
                         continue;
                     }
                     if own != here {
@@ -1021,8 +1186,11 @@ impl<'a> Board<'a> {
                             continue;
                         }
                         let place = self.places[slot as usize];
-                        let surplus = search.ending == Ending::Surplus && self.is_surplus(slot as usize);
-                        if self.room[beam] + place.slices < want || self.scratch.visited[slot as usize] {
+                        let surplus =
+                            search.ending == Ending::Surplus && self.is_surplus(slot as usize);
+                        if self.room[beam] + place.slices < want
+                            || self.scratch.visited[slot as usize]
+                        {
                             continue;
                         }
                         self.scratch.visited[slot as usize] = true;
@@ -1079,8 +1247,10 @@ impl<'a> Board<'a> {
             at = search.steps[at].parent as usize;
         }
         path.reverse();
-        let movers: Vec<(usize, u8)> =
-            path.iter().map(|&i| search.mover(self, search.steps[i].parent as usize)).collect();
+        let movers: Vec<(usize, u8)> = path
+            .iter()
+            .map(|&i| search.mover(self, search.steps[i].parent as usize))
+            .collect();
         let last = search.steps[*path.last().expect("a path has a step")];
         let lifted: Vec<(u32, Place)> = path
             .iter()
@@ -1096,18 +1266,45 @@ impl<'a> Board<'a> {
                 return false;
             }
             let near = self.neighbours_on(cell, step.satellite, k);
-            let Some(beam) = self.beam_with_room(s, k, want, near) else { return false };
-            self.place(cell, step.satellite, Spot { channel: step.channel, beam, slices: want });
+            let Some(beam) = self.beam_with_room(s, k, want, near) else {
+                return false;
+            };
+            self.place(
+                cell,
+                step.satellite,
+                Spot {
+                    channel: step.channel,
+                    beam,
+                    slices: want,
+                },
+            );
             put.push(cell * self.channels + k);
             true
-        }) && (last.slot == NONE || self.return_rest(last.slot, lifted[lifted.len() - 1].1));
+        }) && (last.slot == NONE
+            || self.return_rest(last.slot, lifted[lifted.len() - 1].1));
         if !fits {
             for &slot in put.iter().rev() {
                 self.remove(slot);
             }
-            for &(slot, Place { satellite, beam, slices }) in lifted.iter().rev() {
+            for &(
+                slot,
+                Place {
+                    satellite,
+                    beam,
+                    slices,
+                },
+            ) in lifted.iter().rev()
+            {
                 let (cell, k) = (slot as usize / self.channels, slot as usize % self.channels);
-                self.place(cell, satellite, Spot { channel: k as u8, beam, slices });
+                self.place(
+                    cell,
+                    satellite,
+                    Spot {
+                        channel: k as u8,
+                        beam,
+                        slices,
+                    },
+                );
             }
         }
         fits
@@ -1118,8 +1315,19 @@ impl<'a> Board<'a> {
         let (cell, k) = (slot as usize / self.channels, slot as usize % self.channels);
         let s = was.satellite as usize;
         let slices = self.room[self.beam(s, k, was.beam)].min(was.slices);
-        if slices > 0 && self.taken[cell] >> k & 1 == 0 && self.neighbours_on(cell, was.satellite, k).fits(was.beam) {
-            self.place(cell, was.satellite, Spot { channel: k as u8, beam: was.beam, slices });
+        if slices > 0
+            && self.taken[cell] >> k & 1 == 0
+            && self.neighbours_on(cell, was.satellite, k).fits(was.beam)
+        {
+            self.place(
+                cell,
+                was.satellite,
+                Spot {
+                    channel: k as u8,
+                    beam: was.beam,
+                    slices,
+                },
+            );
         }
         self.got[cell] > 0
     }
@@ -1146,7 +1354,10 @@ impl Search {
     fn mover(&self, board: &Board<'_>, step: usize) -> (usize, u8) {
         match self.steps[step].slot {
             NONE => (self.root, 1),
-            slot => (slot as usize / board.channels, board.places[slot as usize].slices),
+            slot => (
+                slot as usize / board.channels,
+                board.places[slot as usize].slices,
+            ),
         }
     }
 }
@@ -1175,7 +1386,11 @@ impl Near {
     /// Whether the cell may use a beam once `slot` has left it.
     fn fits_without(self, beam: u8, slot: u32, slices: usize) -> bool {
         match self {
-            Self::One { slot: theirs, slots: 1, .. } => theirs == slot || slices > 1 && self.fits(beam),
+            Self::One {
+                slot: theirs,
+                slots: 1,
+                ..
+            } => theirs == slot || slices > 1 && self.fits(beam),
             _ => self.fits(beam),
         }
     }
@@ -1193,6 +1408,8 @@ fn all_channels(channels: usize) -> u32 {
 }
 
 fn bits(mask: u32) -> impl Iterator<Item = usize> {
-    core::iter::successors((mask != 0).then_some(mask), |m| Some(m & (m - 1)).filter(|&m| m != 0))
-        .map(|m| m.trailing_zeros() as usize)
+    core::iter::successors((mask != 0).then_some(mask), |m| {
+        Some(m & (m - 1)).filter(|&m| m != 0)
+    })
+    .map(|m| m.trailing_zeros() as usize)
 }

@@ -8,9 +8,15 @@ use crate::flow::{Arcs, FlowNetwork};
 use crate::instance::Network;
 use core::cmp::Reverse;
 
-/// What of its ask every satellite gets before any gets more, in shares of 1/16: the flow is raised in these waves, which
-/// comes near max-min between satellites and in the end carries as much as one step would.
-const WAVES_SIXTEENTHS: [u64; 5] = [1, 4, 8, 12, 16];
+/// How the flow is raised: what part of its ask, in sixteenths, a satellite may get before the next step, and over how many
+/// lasers. First everyone gets something. Then come those for whom a gateway is near, so that their ways are short and lasers
+/// are left to those who have no other. The rest comes near max-min between satellites. The last step sets no bound: in the
+/// end as much is carried as can be.
+const STEPS: [(u64, Option<u32>); 6] =
+    [(1, None), (16, Some(2)), (4, None), (8, None), (12, None), (16, None)];
+
+/// Arcs of a way without lasers: source, satellite, its feeder links, gateway, sink.
+const ARCS_WITHOUT_LASERS: u32 = 4;
 
 /// Flow from satellites to gateways.
 pub(crate) struct Backhaul<'a> {
@@ -51,11 +57,20 @@ impl<'a> Backhaul<'a> {
             if i == 0 || links[i - 1].0 != s {
                 arcs.add(s as usize, n + s as usize, network.satellite_kbps, 0);
             }
-            feeders.push((s, g, arcs.add(n + s as usize, 2 * n + g as usize, network.antenna_kbps, 0)));
+            feeders.push((
+                s,
+                g,
+                arcs.add(n + s as usize, 2 * n + g as usize, network.antenna_kbps, 0),
+            ));
         }
         let lasers = arcs.len();
         for &(a, b) in &network.lasers {
-            arcs.add(a as usize, b as usize, network.laser_kbps, network.laser_kbps);
+            arcs.add(
+                a as usize,
+                b as usize,
+                network.laser_kbps,
+                network.laser_kbps,
+            );
         }
         for (g, limit) in network.gateways.iter().enumerate() {
             arcs.add(2 * n + g, sink, limit.total_kbps, 0);
@@ -76,30 +91,45 @@ impl<'a> Backhaul<'a> {
     /// Carries as much of `asks` (kbit/s, by satellite) as can be, on top of what is carried already.
     pub(crate) fn carry(&mut self, asks: &[u64]) {
         let before = self.asked.clone();
-        for wave in WAVES_SIXTEENTHS {
+        for (sixteenths, lasers) in STEPS {
             let mut any = false;
             for (s, &ask) in asks.iter().enumerate() {
-                let target = before[s] + (ask.saturating_sub(before[s]) * wave).div_ceil(16);
+                let target = before[s] + (ask.saturating_sub(before[s]) * sixteenths).div_ceil(16);
                 if target > self.asked[s] {
                     self.flow.widen(self.asks[s], target - self.asked[s]);
                     self.asked[s] = target;
                     any = true;
                 }
             }
-            if any {
-                self.flow.maximise(self.source, self.sink);
+            match lasers {
+                Some(n) if any => {
+                    self.flow.maximise_within(self.source, self.sink, ARCS_WITHOUT_LASERS + n);
+                    // What was asked in vain waits for the later steps.
+                    for (s, asked) in self.asked.iter_mut().enumerate() {
+                        let got = self.flow.flow(self.asks[s]) as u64;
+                        self.flow.narrow(self.asks[s], *asked - got.min(*asked));
+                        *asked = got.min(*asked);
+                    }
+                }
+                None if any => self.flow.maximise(self.source, self.sink),
+                _ => {}
             }
         }
     }
 
     /// What each satellite gets, kbit/s.
     pub(crate) fn carried(&self) -> Vec<u64> {
-        self.asks.iter().map(|&arc| self.flow.flow(arc) as u64).collect()
+        self.asks
+            .iter()
+            .map(|&arc| self.flow.flow(arc) as u64)
+            .collect()
     }
 
     /// What each feeder link carries: (satellite, gateway, kbit/s).
     pub(crate) fn feeders(&self) -> impl Iterator<Item = (u32, u32, u64)> + '_ {
-        self.feeders.iter().map(|&(s, g, arc)| (s, g, self.flow.flow(arc) as u64))
+        self.feeders
+            .iter()
+            .map(|&(s, g, arc)| (s, g, self.flow.flow(arc) as u64))
     }
 
     /// The flow as ways, ascending by satellite: first those over a satellite's own gateways.
@@ -121,23 +151,30 @@ impl<'a> Backhaul<'a> {
             }
         }
         let mut ways = Vec::new();
-        for s in 0..n {
-            for (g, left) in &mut landing[s] {
-                let kbps = (*left).min(owed[s]);
+        for (s, (own, owed)) in landing.iter_mut().zip(&mut owed).enumerate() {
+            for (g, left) in own {
+                let kbps = (*left).min(*owed);
                 if kbps > 0 {
-                    ways.push(Way { path: vec![s as u32], gateway: *g, kbps });
+                    ways.push(Way {
+                        path: vec![s as u32],
+                        gateway: *g,
+                        kbps,
+                    });
                     *left -= kbps;
-                    owed[s] -= kbps;
+                    *owed -= kbps;
                 }
             }
         }
         let mut on_path = vec![false; n];
-        for s in 0..n {
-            while owed[s] > 0 {
+        for (s, mut owed) in owed.into_iter().enumerate() {
+            while owed > 0 {
                 let (path, gateway) = walk(s as u32, &mut hops, &landing, &mut on_path);
                 let last = path[path.len() - 1] as usize;
-                let land = landing[last].iter_mut().find(|(g, _)| *g == gateway).expect("the walk ends at a landing");
-                let mut kbps = owed[s].min(land.1);
+                let land = landing[last]
+                    .iter_mut()
+                    .find(|(g, _)| *g == gateway)
+                    .expect("the walk ends at a landing");
+                let mut kbps = owed.min(land.1);
                 for pair in path.windows(2) {
                     kbps = kbps.min(on_hop(&mut hops, pair[0], pair[1]).1);
                 }
@@ -145,23 +182,40 @@ impl<'a> Backhaul<'a> {
                 for pair in path.windows(2) {
                     on_hop(&mut hops, pair[0], pair[1]).1 -= kbps;
                 }
-                owed[s] -= kbps;
-                ways.push(Way { path, gateway, kbps });
+                owed -= kbps;
+                ways.push(Way {
+                    path,
+                    gateway,
+                    kbps,
+                });
             }
         }
         ways.sort_by(|a, b| {
-            (a.path[0], a.path.len(), a.gateway, &a.path).cmp(&(b.path[0], b.path.len(), b.gateway, &b.path))
+            (a.path[0], a.path.len(), a.gateway, &a.path).cmp(&(
+                b.path[0],
+                b.path.len(),
+                b.gateway,
+                &b.path,
+            ))
         });
         ways
     }
 }
 
 fn on_hop(hops: &mut [Vec<(u32, u64)>], from: u32, to: u32) -> &mut (u32, u64) {
-    hops[from as usize].iter_mut().find(|(b, _)| *b == to).expect("paths follow lasers that carry something")
+    hops[from as usize]
+        .iter_mut()
+        .find(|(b, _)| *b == to)
+        .expect("paths follow lasers that carry something")
 }
 
 /// Follows the flow from a satellite to where it lands. Circles on the way carry nothing anywhere and are taken out.
-fn walk(from: u32, hops: &mut [Vec<(u32, u64)>], landing: &[Vec<(u32, u64)>], on_path: &mut [bool]) -> (Vec<u32>, u32) {
+fn walk(
+    from: u32,
+    hops: &mut [Vec<(u32, u64)>],
+    landing: &[Vec<(u32, u64)>],
+    on_path: &mut [bool],
+) -> (Vec<u32>, u32) {
     let mut path = vec![from];
     on_path[from as usize] = true;
     loop {
@@ -172,11 +226,18 @@ fn walk(from: u32, hops: &mut [Vec<(u32, u64)>], landing: &[Vec<(u32, u64)>], on
             }
             return (path, gateway);
         }
-        let &(w, _) = hops[v as usize].iter().find(|(_, left)| *left > 0).expect("flow that comes in goes on");
+        let &(w, _) = hops[v as usize]
+            .iter()
+            .find(|(_, left)| *left > 0)
+            .expect("flow that comes in goes on");
         if on_path[w as usize] {
             let start = path.iter().position(|&p| p == w).expect("on the path");
             let circle: Vec<u32> = path[start..].iter().copied().chain([w]).collect();
-            let least = circle.windows(2).map(|p| on_hop(hops, p[0], p[1]).1).min().expect("a circle has links");
+            let least = circle
+                .windows(2)
+                .map(|p| on_hop(hops, p[0], p[1]).1)
+                .min()
+                .expect("a circle has links");
             for p in circle.windows(2) {
                 on_hop(hops, p[0], p[1]).1 -= least;
             }
@@ -205,7 +266,10 @@ pub(crate) fn lasers_to_gateway(network: &Network, feeders: &[(u32, u32)]) -> Ve
         if shell.is_empty() {
             break;
         }
-        shell = shell.iter().flat_map(|&s| links[s as usize].iter().copied()).collect();
+        shell = shell
+            .iter()
+            .flat_map(|&s| links[s as usize].iter().copied())
+            .collect();
     }
     lasers
 }
@@ -243,9 +307,18 @@ fn islands(network: &Network) -> Vec<u32> {
 /// laser leads to one already fed, then to the one whose need is least met, then to one that can pass on most. A satellite
 /// gets no more antennas than it can listen to.
 /// The result ascends by satellite, each satellite's gateways in the network's order of preference.
-pub(crate) fn choose_feeders(network: &Network, need: &[u64], keep: &[(u32, u32)]) -> Vec<(u32, u32)> {
-    let all = (0..network.satellites as u32)
-        .flat_map(|s| network.gateways_of.row(s as usize).iter().map(move |&g| (s, g)));
+pub(crate) fn choose_feeders(
+    network: &Network,
+    need: &[u64],
+    keep: &[(u32, u32)],
+) -> Vec<(u32, u32)> {
+    let all = (0..network.satellites as u32).flat_map(|s| {
+        network
+            .gateways_of
+            .row(s as usize)
+            .iter()
+            .map(move |&g| (s, g))
+    });
     if network.gateways.iter().all(|g| g.satellites.is_none()) {
         return all.collect();
     }
@@ -258,26 +331,31 @@ pub(crate) fn choose_feeders(network: &Network, need: &[u64], keep: &[(u32, u32)
     }
     let mut fed = vec![false; network.satellites];
     let in_reach = network.gateways_of.transposed(network.gateways.len());
-    let mut antennas: Vec<u32> =
-        network.gateways.iter().map(|g| g.satellites.unwrap_or(u32::MAX)).collect();
+    let mut antennas: Vec<u32> = network
+        .gateways
+        .iter()
+        .map(|g| g.satellites.unwrap_or(u32::MAX))
+        .collect();
     let mut open_kbps = vec![network.satellite_kbps; network.satellites];
     let mut unmet = need.to_vec();
     let mut chosen: Vec<(u32, u32)> = Vec::new();
     let mut linked = std::collections::BTreeSet::new();
-    let mut link = |s: u32, g: u32, antennas: &mut [u32], open_kbps: &mut [u64], unmet: &mut [u64]| {
-        if antennas[g as usize] == 0 || open_kbps[s as usize] == 0 || !linked.insert((s, g)) {
-            return false;
-        }
-        antennas[g as usize] -= 1;
-        let kbps = network.antenna_kbps.min(open_kbps[s as usize]);
-        open_kbps[s as usize] -= kbps;
-        unmet[s as usize] = unmet[s as usize].saturating_sub(kbps);
-        chosen.push((s, g));
-        true
-    };
+    let mut link =
+        |s: u32, g: u32, antennas: &mut [u32], open_kbps: &mut [u64], unmet: &mut [u64]| {
+            if antennas[g as usize] == 0 || open_kbps[s as usize] == 0 || !linked.insert((s, g)) {
+                return false;
+            }
+            antennas[g as usize] -= 1;
+            let kbps = network.antenna_kbps.min(open_kbps[s as usize]);
+            open_kbps[s as usize] -= kbps;
+            unmet[s as usize] = unmet[s as usize].saturating_sub(kbps);
+            chosen.push((s, g));
+            true
+        };
     for &(s, g) in keep {
         if network.gateways_of.row(s as usize).contains(&g) {
-            fed[island[s as usize] as usize] |= link(s, g, &mut antennas, &mut open_kbps, &mut unmet);
+            fed[island[s as usize] as usize] |=
+                link(s, g, &mut antennas, &mut open_kbps, &mut unmet);
         }
     }
     let mut order: Vec<u32> = (0..network.gateways.len() as u32).collect();
@@ -295,7 +373,11 @@ pub(crate) fn choose_feeders(network: &Network, need: &[u64], keep: &[(u32, u32)
                 .map(|&s| {
                     let i = island[s as usize] as usize;
                     let useful = unmet[s as usize].min(network.antenna_kbps);
-                    let through = if sizes[i] > 1 { open_kbps[s as usize] } else { 0 };
+                    let through = if sizes[i] > 1 {
+                        open_kbps[s as usize]
+                    } else {
+                        0
+                    };
                     (!fed[i] && needs[i] > 0, useful, through, Reverse(s))
                 })
                 .collect();
@@ -313,7 +395,14 @@ pub(crate) fn choose_feeders(network: &Network, need: &[u64], keep: &[(u32, u32)
         }
     }
     chosen.sort_by_key(|&(s, g)| {
-        (s, network.gateways_of.row(s as usize).iter().position(|&other| other == g))
+        (
+            s,
+            network
+                .gateways_of
+                .row(s as usize)
+                .iter()
+                .position(|&other| other == g),
+        )
     });
     chosen
 }

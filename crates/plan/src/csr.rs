@@ -9,7 +9,10 @@ pub struct Csr<T> {
 
 impl<T> Default for Csr<T> {
     fn default() -> Self {
-        Self { starts: vec![0], items: Vec::new() }
+        Self {
+            starts: vec![0],
+            items: Vec::new(),
+        }
     }
 }
 
@@ -17,7 +20,8 @@ impl<T> Csr<T> {
     /// Appends a row.
     pub fn push_row(&mut self, row: impl IntoIterator<Item = T>) {
         self.items.extend(row);
-        self.starts.push(u32::try_from(self.items.len()).expect("fewer than 2^32 items in all rows"));
+        self.starts
+            .push(u32::try_from(self.items.len()).expect("fewer than 2^32 items in all rows"));
     }
 
     /// Number of rows.
@@ -44,12 +48,17 @@ impl<T> Csr<T> {
     pub fn concat(parts: Vec<Self>) -> Self {
         let items = parts.iter().map(|p| p.items.len()).sum();
         let rows: usize = parts.iter().map(Self::rows).sum();
-        let mut all = Self { starts: Vec::with_capacity(rows + 1), items: Vec::with_capacity(items) };
+        let mut all = Self {
+            starts: Vec::with_capacity(rows + 1),
+            items: Vec::with_capacity(items),
+        };
         all.starts.push(0);
         for part in parts {
-            let base = u32::try_from(all.items.len() + part.items.len()).expect("fewer than 2^32 items in all rows")
+            let base = u32::try_from(all.items.len() + part.items.len())
+                .expect("fewer than 2^32 items in all rows")
                 - part.items.len() as u32;
-            all.starts.extend(part.starts[1..].iter().map(|&s| base + s));
+            all.starts
+                .extend(part.starts[1..].iter().map(|&s| base + s));
             all.items.extend(part.items);
         }
         all

@@ -58,7 +58,14 @@ impl FlowNetwork {
             starts[i + 1] += starts[i];
         }
         let mut free = starts.clone();
-        let mut halves = vec![Half { to: 0, opposite: 0, residual: 0 }; 2 * arcs.ends.len()];
+        let mut halves = vec![
+            Half {
+                to: 0,
+                opposite: 0,
+                residual: 0
+            };
+            2 * arcs.ends.len()
+        ];
         let mut position = Vec::with_capacity(arcs.ends.len());
         for (&(a, b), &(forth, back)) in arcs.ends.iter().zip(&arcs.capacity) {
             let (i, j) = (free[a as usize], free[b as usize]);
@@ -66,11 +73,26 @@ impl FlowNetwork {
             debug_assert_ne!(a, b);
             free[a as usize] += 1;
             free[b as usize] += 1;
-            halves[i as usize] = Half { to: b, opposite: j, residual: forth };
-            halves[j as usize] = Half { to: a, opposite: i, residual: back };
+            halves[i as usize] = Half {
+                to: b,
+                opposite: j,
+                residual: forth,
+            };
+            halves[j as usize] = Half {
+                to: a,
+                opposite: i,
+                residual: back,
+            };
             position.push((i, forth));
         }
-        Self { starts, halves, position, level: vec![UNSEEN; nodes], next: vec![0; nodes], queue: Vec::with_capacity(nodes) }
+        Self {
+            starts,
+            halves,
+            position,
+            level: vec![UNSEEN; nodes],
+            next: vec![0; nodes],
+            queue: Vec::with_capacity(nodes),
+        }
     }
 
     /// Net flow on an arc, forth positive.
@@ -86,9 +108,22 @@ impl FlowNetwork {
         self.halves[*i as usize].residual += by;
     }
 
+    /// Takes from the capacity of an arc what its flow leaves free.
+    pub(crate) fn narrow(&mut self, arc: usize, by: u64) {
+        let (i, capacity) = &mut self.position[arc];
+        debug_assert!(self.halves[*i as usize].residual >= by, "only free capacity goes");
+        *capacity -= by;
+        self.halves[*i as usize].residual -= by;
+    }
+
     /// Augments the flow from `source` to `sink` until it is maximal.
     pub(crate) fn maximise(&mut self, source: usize, sink: usize) {
-        while self.levels(source, sink) {
+        self.maximise_within(source, sink, UNSEEN);
+    }
+
+    /// Augments the flow along paths of at most so many arcs, the shortest first.
+    pub(crate) fn maximise_within(&mut self, source: usize, sink: usize, most_arcs: u32) {
+        while self.levels(source, sink) && self.level[sink] <= most_arcs {
             for (next, &start) in self.next.iter_mut().zip(&self.starts) {
                 *next = start;
             }
@@ -126,7 +161,11 @@ impl FlowNetwork {
         let mut v = source;
         loop {
             if v == sink {
-                let amount = path.iter().map(|&i| self.halves[i as usize].residual).min().unwrap_or(0);
+                let amount = path
+                    .iter()
+                    .map(|&i| self.halves[i as usize].residual)
+                    .min()
+                    .unwrap_or(0);
                 let mut retreat = 0;
                 for (depth, &i) in path.iter().enumerate().rev() {
                     let opposite = self.halves[i as usize].opposite as usize;
@@ -172,13 +211,14 @@ mod tests {
         (0..1_u32 << nodes)
             .filter(|side| side & 1 == 1 && side >> 1 & 1 == 0)
             .map(|side| {
-                arcs.ends.iter().zip(&arcs.capacity).fold(0, |sum, (&(a, b), &(forth, back))| {
-                    match (side >> a & 1, side >> b & 1) {
+                arcs.ends.iter().zip(&arcs.capacity).fold(
+                    0,
+                    |sum, (&(a, b), &(forth, back))| match (side >> a & 1, side >> b & 1) {
                         (1, 0) => sum + forth,
                         (0, 1) => sum + back,
                         _ => sum,
-                    }
-                })
+                    },
+                )
             })
             .min()
             .unwrap()

@@ -41,17 +41,28 @@ impl Geography {
             })
             .collect();
         let centres: Vec<Geodetic> = cells.iter().map(|c| c.centre).collect();
-        Self { places, neighbours: Arc::new(Csr::concat(parts)), visibility: Visibility::new(&centres) }
+        Self {
+            places,
+            neighbours: Arc::new(Csr::concat(parts)),
+            visibility: Visibility::new(&centres),
+        }
     }
 
     /// Whether it was made for these cells.
     pub(crate) fn is_of(&self, cells: &[Cell]) -> bool {
-        self.places.len() == cells.len() && self.places.iter().zip(cells).all(|(p, c)| *p == (c.id, c.centre))
+        self.places.len() == cells.len()
+            && self
+                .places
+                .iter()
+                .zip(cells)
+                .all(|(p, c)| *p == (c.id, c.centre))
     }
 }
 
 fn neighbours(id: u64, cells: &[Cell]) -> Vec<u32> {
-    let Ok(cell) = h3o::CellIndex::try_from(id) else { return Vec::new() };
+    let Ok(cell) = h3o::CellIndex::try_from(id) else {
+        return Vec::new();
+    };
     cell.grid_ring::<Vec<h3o::CellIndex>>(1)
         .into_iter()
         .filter_map(|n| cells.binary_search_by_key(&u64::from(n), |c| c.id.0).ok())
@@ -81,13 +92,27 @@ impl Scene {
             .enumerate()
             .map(|(c, cell)| {
                 // By the best rate in reach; without any satellite the ask is of no consequence.
-                let best = reach.satellites.range(c).map(|i| reach.rates.of_pair(i)).max().unwrap_or(1);
+                let best = reach
+                    .satellites
+                    .range(c)
+                    .map(|i| reach.rates.of_pair(i))
+                    .max()
+                    .unwrap_or(1);
                 CellAsk::new(cell.terminals, cell.demand_kbps, best, beams)
             })
             .collect();
         let network = network(inputs, &reach);
         let neighbours = Arc::clone(&geography.neighbours);
-        Self { instance: Instance { beams, cells, reach, neighbours, network }, near_gso_arc }
+        Self {
+            instance: Instance {
+                beams,
+                cells,
+                reach,
+                neighbours,
+                network,
+            },
+            near_gso_arc,
+        }
     }
 }
 
@@ -140,7 +165,10 @@ pub(crate) struct Look {
 
 impl Look {
     pub(crate) fn at(place: Geodetic) -> Self {
-        Self { origin: place.to_ecef(), up: place.up() }
+        Self {
+            origin: place.to_ecef(),
+            up: place.up(),
+        }
     }
 
     /// Sines of the elevation at both ends of the epoch.
@@ -165,12 +193,17 @@ struct ReachPart {
 fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<bool>) {
     let user = &inputs.profile.user;
     let satellites = &inputs.satellites;
-    let positions = |f: fn(&crate::SatelliteState) -> skyweave_base::Ecef| satellites.iter().map(f).collect::<Vec<_>>();
+    let positions = |f: fn(&crate::SatelliteState) -> skyweave_base::Ecef| {
+        satellites.iter().map(f).collect::<Vec<_>>()
+    };
     let (start, end) = (positions(|s| s.start), positions(|s| s.end));
     let min_elevation_rad = user.limit.min_elevation_rad();
-    let in_view = geography.visibility.lists_at_both(&start, &end, min_elevation_rad);
+    let in_view = geography
+        .visibility
+        .lists_at_both(&start, &end, min_elevation_rad);
     let least_sin = min_elevation_rad.max(0.0).sin();
-    let by_elevation = matches!(user.down, RateModel::ByElevation(_)).then(|| RateTable::new(&user.down));
+    let by_elevation =
+        matches!(user.down, RateModel::ByElevation(_)).then(|| RateTable::new(&user.down));
     let parts: Vec<ReachPart> = inputs
         .cells
         .par_chunks(CHUNK)
@@ -218,12 +251,24 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<bool>) {
         RateModel::Fixed(kbps) => Rates::Fixed(kbps),
         RateModel::ByElevation(_) => Rates::PerPair(rates),
     };
-    (Reach { satellites: Csr::concat(lists), preference, rates }, near_gso_arc)
+    (
+        Reach {
+            satellites: Csr::concat(lists),
+            preference,
+            rates,
+        },
+        near_gso_arc,
+    )
 }
 
 /// A live terminal must see its satellite from where it stands, not only from its cell's centre: satellites that not all of
 /// a cell's live terminals see are left out, as long as one remains.
-fn keep_those_seen_by_live_terminals(inputs: &Inputs, cell: &Cell, limit: &LinkLimit, row: &mut Vec<u32>) {
+fn keep_those_seen_by_live_terminals(
+    inputs: &Inputs,
+    cell: &Cell,
+    limit: &LinkLimit,
+    row: &mut Vec<u32>,
+) {
     if inputs.live.is_empty() {
         return;
     }
@@ -277,7 +322,10 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
                 .filter(|&g| judge(&limits[g], satellite) == Verdict::Allowed)
                 .map(|g| {
                     let space_s = limits[g].range_m(satellite.start) / SPEED_OF_LIGHT_M_S;
-                    (space_s + pop.map_or(0.0, |p| fibre_s[g][p as usize]), g as u32)
+                    (
+                        space_s + pop.map_or(0.0, |p| fibre_s[g][p as usize]),
+                        g as u32,
+                    )
                 })
                 .collect();
             row.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -293,7 +341,8 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
         .filter_map(|&(a, b)| {
             let (i, j) = (index(a)?, index(b)?);
             let (a, b) = (&satellites[i], &satellites[j]);
-            let stands = lasers::usable(&profile.laser, a.start, b.start) && lasers::usable(&profile.laser, a.end, b.end);
+            let stands = lasers::usable(&profile.laser, a.start, b.start)
+                && lasers::usable(&profile.laser, a.end, b.end);
             stands.then_some((i as u32, j as u32))
         })
         .collect();
@@ -323,7 +372,10 @@ fn busiest_pop(inputs: &Inputs, reach: &Reach) -> Vec<Option<u32>> {
         .enumerate()
         .filter(|(_, cell)| cell.pop.index() < inputs.pops.len())
         .filter_map(|(c, cell)| {
-            let best = reach.satellites.range(c).max_by_key(|&i| reach.preference[i])?;
+            let best = reach
+                .satellites
+                .range(c)
+                .max_by_key(|&i| reach.preference[i])?;
             Some((reach.satellites.items()[best], cell.pop.0, cell.demand_kbps))
         })
         .collect();

@@ -66,7 +66,11 @@ impl CellAsk {
             0 => (demand_kbps * per_beam).div_ceil(u64::from(beam_kbps.max(1))),
             n => u64::from(terminals).div_ceil(n),
         };
-        Self { terminals, demand_kbps, slices: slices.min(most) as u32 }
+        Self {
+            terminals,
+            demand_kbps,
+            slices: slices.min(most) as u32,
+        }
     }
 }
 

@@ -38,7 +38,13 @@ impl Planner {
 
 /// What of a previous plan still has its cell, satellite and gateway, as indices of this epoch.
 fn keep(inputs: &Inputs, previous: &Plan) -> Kept {
-    let satellite = |id: SatId| inputs.satellites.binary_search_by_key(&id, |s| s.id).ok().map(|i| i as u32);
+    let satellite = |id: SatId| {
+        inputs
+            .satellites
+            .binary_search_by_key(&id, |s| s.id)
+            .ok()
+            .map(|i| i as u32)
+    };
     let mut cells = inputs.cells.iter().map(|c| c.id).enumerate().peekable();
     let slots = previous.slots.iter().filter_map(|slot| {
         while cells.next_if(|&(_, id)| id < slot.cell).is_some() {}
@@ -54,9 +60,13 @@ fn keep(inputs: &Inputs, previous: &Plan) -> Kept {
     });
     let slots = slots.collect();
     let feeders = previous.feeders.iter().filter_map(|f| {
-        (f.gateway.index() < inputs.gateways.len()).then_some((satellite(f.satellite)?, f.gateway.0))
+        (f.gateway.index() < inputs.gateways.len())
+            .then_some((satellite(f.satellite)?, f.gateway.0))
     });
-    Kept { slots, feeders: feeders.collect() }
+    Kept {
+        slots,
+        feeders: feeders.collect(),
+    }
 }
 
 fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option<&Plan>) -> Plan {
@@ -82,7 +92,10 @@ fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option
     let mut next = 0;
     for c in 0..inputs.cells.len() {
         first_slot.push(next);
-        next += solution.slots[next..].iter().take_while(|s| s.cell as usize == c).count();
+        next += solution.slots[next..]
+            .iter()
+            .take_while(|s| s.cell as usize == c)
+            .count();
     }
     first_slot.push(next);
     let explanation = Explanation::new(scene, solution);
@@ -91,14 +104,17 @@ fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option
         .iter()
         .enumerate()
         .map(|(c, cell)| {
-            let delivered_kbps =
-                slots[first_slot[c]..first_slot[c + 1]].iter().map(|s| u64::from(s.delivered_kbps)).sum();
+            let delivered_kbps = slots[first_slot[c]..first_slot[c + 1]]
+                .iter()
+                .map(|s| u64::from(s.delivered_kbps))
+                .sum();
             CellOutcome {
                 cell: cell.id,
                 terminals: cell.terminals,
                 demand_kbps: cell.demand_kbps,
                 delivered_kbps,
-                unserved: (delivered_kbps == 0).then(|| explanation.reason(c, first_slot[c + 1] > first_slot[c])),
+                unserved: (delivered_kbps == 0)
+                    .then(|| explanation.reason(c, first_slot[c + 1] > first_slot[c])),
             }
         })
         .collect();
@@ -115,7 +131,9 @@ fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option
     let mut feeders = BTreeMap::<(GatewayId, SatId), u64>::new();
     let mut lasers = BTreeMap::<(SatId, SatId), u64>::new();
     for landing in &landings {
-        *feeders.entry((landing.gateway, landing.path[landing.path.len() - 1])).or_default() += landing.kbps;
+        *feeders
+            .entry((landing.gateway, landing.path[landing.path.len() - 1]))
+            .or_default() += landing.kbps;
         for hop in landing.path.windows(2) {
             *lasers.entry((hop[1], hop[0])).or_default() += landing.kbps;
         }
@@ -129,8 +147,18 @@ fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option
         cells,
         slots,
         landings,
-        feeders: feeders.into_iter().map(|((gateway, satellite), kbps)| FeederLink { gateway, satellite, kbps }).collect(),
-        lasers: lasers.into_iter().map(|((from, to), kbps)| LaserLoad { from, to, kbps }).collect(),
+        feeders: feeders
+            .into_iter()
+            .map(|((gateway, satellite), kbps)| FeederLink {
+                gateway,
+                satellite,
+                kbps,
+            })
+            .collect(),
+        lasers: lasers
+            .into_iter()
+            .map(|((from, to), kbps)| LaserLoad { from, to, kbps })
+            .collect(),
         terminals,
     }
 }
@@ -161,9 +189,12 @@ impl<'a> Explanation<'a> {
             links[a as usize].push(b);
             links[b as usize].push(a);
         }
-        let mut connected: Vec<bool> =
-            (0..network.satellites).map(|s| !network.gateways_of.row(s).is_empty()).collect();
-        let mut queue: Vec<u32> = (0..network.satellites as u32).filter(|&s| connected[s as usize]).collect();
+        let mut connected: Vec<bool> = (0..network.satellites)
+            .map(|s| !network.gateways_of.row(s).is_empty())
+            .collect();
+        let mut queue: Vec<u32> = (0..network.satellites as u32)
+            .filter(|&s| connected[s as usize])
+            .collect();
         while let Some(s) = queue.pop() {
             for &t in &links[s as usize] {
                 if !core::mem::replace(&mut connected[t as usize], true) {
@@ -175,7 +206,12 @@ impl<'a> Explanation<'a> {
         for slot in &solution.slots {
             used[slot.satellite as usize] += u32::from(slot.slices);
         }
-        Self { scene, solution, connected, used }
+        Self {
+            scene,
+            solution,
+            connected,
+            used,
+        }
     }
 
     /// Why a cell gets nothing, asked in the order in which service comes to be: satellite, way to the ground, slot, backhaul.
@@ -184,7 +220,11 @@ impl<'a> Explanation<'a> {
         let any = |condition: &dyn Fn(usize) -> bool| row.iter().any(|&s| condition(s as usize));
         let all = self.scene.instance.beams.slices_per_satellite();
         if row.is_empty() {
-            if self.scene.near_gso_arc[cell] { Reason::GsoExclusion } else { Reason::NoSatelliteInReach }
+            if self.scene.near_gso_arc[cell] {
+                Reason::GsoExclusion
+            } else {
+                Reason::NoSatelliteInReach
+            }
         } else if !any(&|s| self.connected[s]) {
             Reason::NoGatewayPath
         } else if has_slot || !any(&|s| self.solution.grounded[s]) {
@@ -198,7 +238,12 @@ impl<'a> Explanation<'a> {
 }
 
 /// Attaches live terminals to slots of their cells and gives each its share.
-fn attach(inputs: &Inputs, cells: &[CellOutcome], slots: &mut [Slot], first_slot: &[usize]) -> Vec<TerminalOutcome> {
+fn attach(
+    inputs: &Inputs,
+    cells: &[CellOutcome],
+    slots: &mut [Slot],
+    first_slot: &[usize],
+) -> Vec<TerminalOutcome> {
     let cell_of = |id: CellId| cells.binary_search_by_key(&id, |c| c.cell).ok();
     let mut live_on = BTreeMap::<usize, Vec<usize>>::new();
     let mut services: Vec<Result<usize, Reason>> = Vec::with_capacity(inputs.live.len());
@@ -207,7 +252,13 @@ fn attach(inputs: &Inputs, cells: &[CellOutcome], slots: &mut [Slot], first_slot
             None => Err(Reason::NoCell),
             Some(c) => match cells[c].unserved {
                 Some(reason) => Err(reason),
-                None => choose_slot(inputs, terminal, first_slot[c]..first_slot[c + 1], slots, &live_on),
+                None => choose_slot(
+                    inputs,
+                    terminal,
+                    first_slot[c]..first_slot[c + 1],
+                    slots,
+                    &live_on,
+                ),
             },
         };
         if let Ok(slot) = service {
@@ -219,21 +270,32 @@ fn attach(inputs: &Inputs, cells: &[CellOutcome], slots: &mut [Slot], first_slot
     let mut shares = vec![(0, 0); inputs.live.len()];
     for (&slot, live) in &live_on {
         let cell = &cells[cell_of(slots[slot].cell).expect("slots are of the plan's cells")];
-        for (&i, share) in live.iter().zip(live_shares(inputs, cell, &slots[slot], live)) {
+        for (&i, share) in live
+            .iter()
+            .zip(live_shares(inputs, cell, &slots[slot], live))
+        {
             shares[i] = share;
         }
     }
-    let outcome = |(terminal, (service, (down_kbps, up_kbps))): (&LiveTerminal, (&Result<usize, Reason>, (u32, u32)))| {
-        TerminalOutcome {
+    let mut terminals = Vec::with_capacity(inputs.live.len());
+    for ((terminal, service), (down_kbps, up_kbps)) in inputs.live.iter().zip(services).zip(shares)
+    {
+        let service = service.map(|slot| {
+            let c = cell_of(terminal.cell).expect("served terminals have a cell");
+            Service {
+                slot: slot as u32,
+                down_kbps,
+                up_kbps,
+                pop: inputs.cells[c].pop,
+            }
+        });
+        terminals.push(TerminalOutcome {
             terminal: terminal.id,
             cell: terminal.cell,
-            service: service.map(|slot| {
-                let c = inputs.cells.binary_search_by_key(&terminal.cell, |c| c.id).expect("served terminals have a cell");
-                Service { slot: slot as u32, down_kbps, up_kbps, pop: inputs.cells[c].pop }
-            }),
-        }
-    };
-    inputs.live.iter().zip(services.iter().zip(shares)).map(outcome).collect()
+            service,
+        });
+    }
+    terminals
 }
 
 /// Spreads the other terminals of cells with live ones over the slots as far as those leave something: a live terminal may
@@ -254,7 +316,10 @@ fn spread_others(
         let range = first_slot[c]..first_slot[c + 1];
         let live = |i: usize| live_on.get(&i).map_or(&[][..], Vec::as_slice);
         let left = |i: usize| {
-            let asked: u64 = live(i).iter().map(|&t| u64::from(inputs.live[t].ask_kbps)).sum();
+            let asked: u64 = live(i)
+                .iter()
+                .map(|&t| u64::from(inputs.live[t].ask_kbps))
+                .sum();
             // At least something for each slot, so that nobody's share is a division by nothing.
             u64::from(slots[i].delivered_kbps).saturating_sub(asked) + 1
         };
@@ -283,7 +348,10 @@ fn choose_slot(
     let mut why = Reason::NoSatelliteInReach;
     for i in candidates {
         let slot = &slots[i];
-        let s = inputs.satellites.binary_search_by_key(&slot.satellite, |s| s.id).expect("slots have satellites in service");
+        let s = inputs
+            .satellites
+            .binary_search_by_key(&slot.satellite, |s| s.id)
+            .expect("slots have satellites in service");
         match judge(&limit, &inputs.satellites[s]) {
             Verdict::OutOfReach => continue,
             Verdict::NearGsoArc => {
@@ -311,20 +379,37 @@ fn choose_slot(
 /// Shares (down, up) of the live terminals on a slot, max-min against each other and the other terminals there.
 ///
 /// Toward the satellite everybody asks the same part of the beam as toward the ground.
-fn live_shares(inputs: &Inputs, cell: &CellOutcome, slot: &Slot, live: &[usize]) -> Vec<(u32, u32)> {
+fn live_shares(
+    inputs: &Inputs,
+    cell: &CellOutcome,
+    slot: &Slot,
+    live: &[usize],
+) -> Vec<(u32, u32)> {
     let of_cell = inputs.live.iter().filter(|t| t.cell == cell.cell);
-    let (live_terminals, live_kbps) =
-        of_cell.fold((0_u64, 0_u64), |(n, kbps), t| (n + 1, kbps + u64::from(t.ask_kbps)));
+    let (live_terminals, live_kbps) = of_cell.fold((0_u64, 0_u64), |(n, kbps), t| {
+        (n + 1, kbps + u64::from(t.ask_kbps))
+    });
     let others = u64::from(slot.terminals).saturating_sub(live.len() as u64);
     let others_of_cell = u64::from(cell.terminals).saturating_sub(live_terminals);
     let others_ask = cell.demand_kbps.saturating_sub(live_kbps) * others / others_of_cell.max(1);
-    let up = |kbps: u64| (kbps * u64::from(slot.radio_up_kbps)).div_ceil(u64::from(slot.radio_kbps.max(1)));
-    let mut asks: Vec<(u64, u64)> = live.iter().map(|&i| (1, inputs.live[i].ask_kbps.into())).collect();
+    let up = |kbps: u64| {
+        (kbps * u64::from(slot.radio_up_kbps)).div_ceil(u64::from(slot.radio_kbps.max(1)))
+    };
+    let mut asks: Vec<(u64, u64)> = live
+        .iter()
+        .map(|&i| (1, inputs.live[i].ask_kbps.into()))
+        .collect();
     asks.push((others, others_ask));
     let down = fair_shares(&asks, slot.delivered_kbps.into());
-    let asks_up: Vec<(u64, u64)> = asks.iter().map(|&(weight, ask)| (weight, up(ask))).collect();
+    let asks_up: Vec<(u64, u64)> = asks
+        .iter()
+        .map(|&(weight, ask)| (weight, up(ask)))
+        .collect();
     let up = fair_shares(&asks_up, slot.radio_up_kbps.into());
-    live.iter().enumerate().map(|(j, _)| (down[j] as u32, up[j] as u32)).collect()
+    live.iter()
+        .enumerate()
+        .map(|(j, _)| (down[j] as u32, up[j] as u32))
+        .collect()
 }
 
 /// Terminals now on satellites that their cell had no slot of in the previous plan, of cells served in both.
@@ -332,7 +417,10 @@ fn moved_terminals(previous: &Plan, slots: &[Slot]) -> u64 {
     let mut before = previous.slots.chunk_by(|a, b| a.cell == b.cell).peekable();
     let mut moved = 0;
     for now in slots.chunk_by(|a, b| a.cell == b.cell) {
-        while before.next_if(|slots| slots[0].cell < now[0].cell).is_some() {}
+        while before
+            .next_if(|slots| slots[0].cell < now[0].cell)
+            .is_some()
+        {}
         if let Some(had) = before.peek().filter(|slots| slots[0].cell == now[0].cell) {
             moved += now
                 .iter()

@@ -11,7 +11,7 @@
 //! 6. Carry what is asked for the last time, cut it into ways to the ground, and share each satellite's part max-min.
 
 use crate::assign::{Board, Place};
-use crate::backhaul::{lasers_to_gateway, Backhaul, Way, choose_feeders};
+use crate::backhaul::{Backhaul, Way, choose_feeders, lasers_to_gateway};
 use crate::instance::Instance;
 
 /// Rounds of moving cells to where there is backhaul.
@@ -93,9 +93,17 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
     };
     let expected = expected_load(instance);
     let mut feeders = choose_feeders(network, &expected, &kept.feeders);
-    let mut board = Board::new(instance, budgets(&feeders, &expected), &lasers_to_gateway(network, &feeders));
+    let mut board = Board::new(
+        instance,
+        budgets(&feeders, &expected),
+        &lasers_to_gateway(network, &feeders),
+    );
     for slot in &kept.slots {
-        let place = Place { satellite: slot.satellite, beam: slot.beam, slices: slot.slices };
+        let place = Place {
+            satellite: slot.satellite,
+            beam: slot.beam,
+            slices: slot.slices,
+        };
         board.keep(slot.cell as usize, slot.channel, place);
     }
     for round in 1.. {
@@ -104,7 +112,11 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
         for _ in 0..BALANCE_ROUNDS {
             let asked = loads(instance, &board.slots());
             let budget = budgets(&feeders, &asked);
-            let excess: u64 = asked.iter().zip(&budget).map(|(a, b)| a.saturating_sub(*b)).sum();
+            let excess: u64 = asked
+                .iter()
+                .zip(&budget)
+                .map(|(a, b)| a.saturating_sub(*b))
+                .sum();
             if excess <= asked.iter().sum::<u64>() / NEGLIGIBLE_EXCESS || !board.balance(budget) {
                 break;
             }
@@ -123,7 +135,11 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
         }
         let ways = backhaul.ways();
         share(instance, &mut slots, &backhaul.carried(), &ways);
-        return Solution { slots, ways, grounded: board.budget().iter().map(|&kbps| kbps > 0).collect() };
+        return Solution {
+            slots,
+            ways,
+            grounded: board.budget().iter().map(|&kbps| kbps > 0).collect(),
+        };
     }
     unreachable!("the last round returns")
 }
@@ -144,7 +160,11 @@ fn point_idle_antennas(
             }
         }
     }
-    let busy: Vec<(u32, u32)> = backhaul.feeders().filter(|f| f.2 > 0).map(|f| (f.0, f.1)).collect();
+    let busy: Vec<(u32, u32)> = backhaul
+        .feeders()
+        .filter(|f| f.2 > 0)
+        .map(|f| (f.0, f.1))
+        .collect();
     if busy.len() == feeders.len() || need.iter().all(|&kbps| kbps == 0) {
         return None;
     }
@@ -193,7 +213,11 @@ fn share(instance: &Instance, slots: &mut [SolvedSlot], carried: &[u64], ways: &
     }
     let mut first_way = 0;
     for (s, list) in of_satellite.iter().enumerate() {
-        let end_way = first_way + ways[first_way..].iter().take_while(|w| w.path[0] as usize == s).count();
+        let end_way = first_way
+            + ways[first_way..]
+                .iter()
+                .take_while(|w| w.path[0] as usize == s)
+                .count();
         let asks: Vec<(u64, u64)> = list
             .iter()
             .map(|&i| {
@@ -209,7 +233,10 @@ fn share(instance: &Instance, slots: &mut [SolvedSlot], carried: &[u64], ways: &
         order.sort_by_key(|&i| (core::cmp::Reverse(slots[i as usize].delivered_kbps), i));
         for i in order {
             // The way with most left: whole slots stay on one way as far as they fit; of equal ones the shorter.
-            let Some(way) = (0..left.len()).max_by_key(|&w| (left[w], core::cmp::Reverse(w))) else { break };
+            let Some(way) = (0..left.len()).max_by_key(|&w| (left[w], core::cmp::Reverse(w)))
+            else {
+                break;
+            };
             left[way] = left[way].saturating_sub(slots[i as usize].delivered_kbps.into());
             slots[i as usize].way = (first_way + way) as u32;
         }
@@ -232,7 +259,9 @@ pub(crate) fn fair_shares(asks: &[(u64, u64)], total: u64) -> Vec<u64> {
     let weight = |i: usize| asks[i].0.max(1);
     // By ask per weight: who asks least is satisfied first.
     order.sort_by(|&i, &j| {
-        (u128::from(asks[i].1) * u128::from(weight(j))).cmp(&(u128::from(asks[j].1) * u128::from(weight(i)))).then(i.cmp(&j))
+        (u128::from(asks[i].1) * u128::from(weight(j)))
+            .cmp(&(u128::from(asks[j].1) * u128::from(weight(i))))
+            .then(i.cmp(&j))
     });
     let mut weights: u64 = order.iter().map(|&i| weight(i)).sum();
     let mut left = total;

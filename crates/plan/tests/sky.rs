@@ -1,28 +1,38 @@
 //! Plans of the real sky over a part of the world, judged by the checker.
 
-mod common;
+#[path = "common/world.rs"]
+mod world;
 
-use common::World;
 use skyweave_base::Geodetic;
 use skyweave_plan::{Inputs, Plan, Planner, Reason, check, plan};
 use std::collections::BTreeMap;
+use world::World;
 
 /// From the Atlantic to the Urals: dense and empty cells, high and middle latitudes, gateways near and far.
 fn europe() -> World {
-    let within = |place: Geodetic| (35.0..72.0).contains(&place.lat_deg()) && (-12.0..60.0).contains(&place.lon_deg());
+    let within = |place: Geodetic| {
+        (35.0..72.0).contains(&place.lat_deg()) && (-12.0..60.0).contains(&place.lon_deg())
+    };
     World::new(10_000_000, 2_000, within)
 }
 
 fn reasons(plan: &Plan) -> BTreeMap<Reason, usize> {
     let mut count = BTreeMap::new();
-    plan.cells.iter().filter_map(|c| c.unserved).for_each(|r| *count.entry(r).or_insert(0) += 1);
+    plan.cells
+        .iter()
+        .filter_map(|c| c.unserved)
+        .for_each(|r| *count.entry(r).or_insert(0) += 1);
     count
 }
 
 fn assert_valid(inputs: &Inputs, plan: &Plan) {
     let violations = check(inputs, plan);
     let first: Vec<String> = violations.iter().take(5).map(ToString::to_string).collect();
-    assert!(violations.is_empty(), "{} violations: {first:#?}", violations.len());
+    assert!(
+        violations.is_empty(),
+        "{} violations: {first:#?}",
+        violations.len()
+    );
 }
 
 fn delivered(plan: &Plan) -> u64 {
@@ -32,16 +42,27 @@ fn delivered(plan: &Plan) -> u64 {
 /// Terminals whose satellite is no longer allowed: no plan can leave them where they are.
 fn forced_moves(previous: &Plan, inputs: &Inputs) -> u64 {
     let cell = |id| &inputs.cells[inputs.cells.binary_search_by_key(&id, |c| c.id).unwrap()];
-    let satellite = |id| inputs.satellites.binary_search_by_key(&id, |s| s.id).map(|i| &inputs.satellites[i]);
+    let satellite = |id| {
+        inputs
+            .satellites
+            .binary_search_by_key(&id, |s| s.id)
+            .map(|i| &inputs.satellites[i])
+    };
     let stays = |slot: &&skyweave_plan::Slot| {
         let limit = inputs.profile.user.limit.at(cell(slot.cell).centre);
         satellite(slot.satellite).is_ok_and(|s| limit.allows(s.start) && limit.allows(s.end))
     };
-    previous.slots.iter().filter(|s| !stays(s)).map(|s| u64::from(s.terminals)).sum()
+    previous
+        .slots
+        .iter()
+        .filter(|s| !stays(s))
+        .map(|s| u64::from(s.terminals))
+        .sum()
 }
 
 #[test]
-fn epochs_follow_each_other_without_breaking_a_rule_or_leaving_a_cell_or_moving_more_than_they_must() {
+fn epochs_follow_each_other_without_breaking_a_rule_or_leaving_a_cell_or_moving_more_than_they_must()
+ {
     let world = europe();
     let mut planner = Planner::default();
     let mut previous: Option<Plan> = None;
@@ -49,7 +70,11 @@ fn epochs_follow_each_other_without_breaking_a_rule_or_leaving_a_cell_or_moving_
         let inputs = world.inputs(n);
         let plan = planner.plan(&inputs, previous.as_ref());
         assert_valid(&inputs, &plan);
-        assert_eq!(reasons(&plan), BTreeMap::new(), "every cell here has beams in reach");
+        assert_eq!(
+            reasons(&plan),
+            BTreeMap::new(),
+            "every cell here has beams in reach"
+        );
         let asked: u64 = inputs.cells.iter().map(|c| c.demand_kbps).sum();
         eprintln!(
             "epoch {n}: {} cells, {:.1} of {:.1} Gbit/s, {} moved",
@@ -78,7 +103,10 @@ fn plans_do_not_depend_on_threads_or_on_what_the_planner_planned_before() {
     let world = europe();
     let (first, second) = (world.inputs(0), world.inputs(1));
     let on = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         pool.install(|| {
             let before = plan(&first, None);
             let after = plan(&second, Some(&before));
@@ -89,28 +117,50 @@ fn plans_do_not_depend_on_threads_or_on_what_the_planner_planned_before() {
     assert_eq!(one, on(2));
     let mut planner = Planner::default();
     let before = planner.plan(&first, None);
-    assert_eq!(one, (before.hash(), planner.plan(&second, Some(&before)).hash()));
+    assert_eq!(
+        one,
+        (before.hash(), planner.plan(&second, Some(&before)).hash())
+    );
 }
 
 #[test]
 fn without_lasers_only_satellites_over_gateways_serve() {
     let world = europe();
-    let inputs = Inputs { lasers: [].into(), ..world.inputs(0) };
+    let inputs = Inputs {
+        lasers: [].into(),
+        ..world.inputs(0)
+    };
     let plan = plan(&inputs, None);
     assert_valid(&inputs, &plan);
     assert!(plan.landings.iter().all(|l| l.path.len() == 1) && plan.lasers.is_empty());
     let served = plan.cells.iter().filter(|c| c.unserved.is_none()).count();
-    eprintln!("without lasers: {served} of {} cells, {:?}", plan.cells.len(), reasons(&plan));
-    assert!(served > plan.cells.len() / 2, "gateways stand all over Europe");
+    eprintln!(
+        "without lasers: {served} of {} cells, {:?}",
+        plan.cells.len(),
+        reasons(&plan)
+    );
+    assert!(
+        served > plan.cells.len() / 2,
+        "gateways stand all over Europe"
+    );
 }
 
 #[test]
 fn nothing_is_served_without_gateways_and_the_reason_is_given() {
     let world = europe();
-    let inputs = Inputs { gateways: [].into(), ..world.inputs(0) };
+    let inputs = Inputs {
+        gateways: [].into(),
+        ..world.inputs(0)
+    };
     let plan = plan(&inputs, None);
     assert_valid(&inputs, &plan);
-    assert!(plan.slots.is_empty() && plan.cells.iter().all(|c| c.unserved == Some(Reason::NoGatewayPath)));
+    assert!(
+        plan.slots.is_empty()
+            && plan
+                .cells
+                .iter()
+                .all(|c| c.unserved == Some(Reason::NoGatewayPath))
+    );
 }
 
 #[test]
@@ -126,11 +176,18 @@ fn live_terminals_get_their_share() {
     let inputs = world.inputs(0);
     let plan = plan(&inputs, None);
     assert_valid(&inputs, &plan);
-    let shares: Vec<u32> = plan.terminals.iter().map(|t| t.service.expect("served").down_kbps).collect();
+    let shares: Vec<u32> = plan
+        .terminals
+        .iter()
+        .map(|t| t.service.expect("served").down_kbps)
+        .collect();
     eprintln!("shares of {ASK_KBPS} kbit/s: {shares:?}");
     // The cells of both cities get all that they ask, so their live terminals do.
     for terminal in &plan.terminals {
-        let cell = &plan.cells[plan.cells.binary_search_by_key(&terminal.cell, |c| c.cell).unwrap()];
+        let cell = &plan.cells[plan
+            .cells
+            .binary_search_by_key(&terminal.cell, |c| c.cell)
+            .unwrap()];
         let service = terminal.service.unwrap();
         if cell.delivered_kbps == cell.demand_kbps {
             assert!(service.down_kbps >= ASK_KBPS / 2, "{service:?}");

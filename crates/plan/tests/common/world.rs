@@ -1,16 +1,20 @@
 //! A world to plan: the built-in sky, gateways and population, with demand spread over H3 cells of resolution 5.
 
+#![allow(clippy::disallowed_methods)] // Tests read files.
+
 use skyweave_base::{CellId, EpochNumber, Geodetic, PopId, SatId, TerminalId, Utc, great_circle_m};
 use skyweave_orbit::{Elements, Format, Sky, parse};
-use skyweave_plan::{Cell, Gateway, Inputs, LiveTerminal, PointOfPresence, SatelliteState, plus_grid};
+use skyweave_plan::{
+    Cell, Gateway, Inputs, LiveTerminal, PointOfPresence, SatelliteState, plus_grid,
+};
 use skyweave_radio::Profile;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The epoch at which the built-in elements are fresh.
-pub const START: &str = "2026-05-21T00:00:12Z";
+pub(crate) const START: &str = "2026-05-21T00:00:12Z";
 
-pub struct World {
+pub(crate) struct World {
     sky: Sky,
     in_service: Vec<bool>,
     first: Inputs,
@@ -21,22 +25,32 @@ fn data() -> PathBuf {
 }
 
 fn rows(file: &str) -> Vec<csv::StringRecord> {
-    csv::Reader::from_path(data().join(file)).unwrap().records().map(Result::unwrap).collect()
+    csv::Reader::from_path(data().join(file))
+        .unwrap()
+        .records()
+        .map(Result::unwrap)
+        .collect()
 }
 
 impl World {
     /// `terminals` over the world by population, `ask_kbps` each; only cells for which `within` holds are kept.
-    pub fn new(terminals: u64, ask_kbps: u64, within: impl Fn(Geodetic) -> bool) -> Self {
+    pub(crate) fn new(terminals: u64, ask_kbps: u64, within: impl Fn(Geodetic) -> bool) -> Self {
         let start: Utc = START.parse().unwrap();
         let text = std::fs::read_to_string(data().join("orbits/starlink-2026-05-21.tle")).unwrap();
         let elements: Vec<Elements> = parse(&text, Format::Tle).unwrap();
-        let in_service: Vec<bool> =
-            elements.iter().map(|e| (455e3..580e3).contains(&e.altitude_m())).collect();
+        let in_service: Vec<bool> = elements
+            .iter()
+            .map(|e| (455e3..580e3).contains(&e.altitude_m()))
+            .collect();
         let lasers = plus_grid(&elements, &in_service, start.into());
         let pops: Vec<PointOfPresence> = rows("ground/pops.csv")
             .iter()
             .filter(|r| &r[6] == "listed")
-            .map(|r| PointOfPresence { code: r[0].into(), city: r[1].into(), place: place(&r[3], &r[4]) })
+            .map(|r| PointOfPresence {
+                code: r[0].into(),
+                city: r[1].into(),
+                place: place(&r[3], &r[4]),
+            })
             .collect();
         let profile = Profile::builtin("starlink").unwrap();
         let gateways: Vec<Gateway> = rows("ground/gateways.csv")
@@ -45,7 +59,9 @@ impl World {
             .map(|r| Gateway {
                 name: r[1].into(),
                 place: place(&r[2], &r[3]),
-                antennas: r[6].parse::<f64>().map_or(profile.feeder.default_antennas, |n| n as u32),
+                antennas: r[6]
+                    .parse::<f64>()
+                    .map_or(profile.feeder.default_antennas, |n| n as u32),
                 min_elevation_rad: r[10].parse::<f64>().ok().map(f64::to_radians),
             })
             .collect();
@@ -59,32 +75,58 @@ impl World {
             pops: pops.into(),
             lasers: lasers.into(),
         };
-        Self { sky: Sky::new(&elements).unwrap(), in_service, first }
+        Self {
+            sky: Sky::new(&elements).unwrap(),
+            in_service,
+            first,
+        }
     }
 
     /// A live terminal at a place, counted in its cell.
-    pub fn add_live(&mut self, place: Geodetic, ask_kbps: u32) {
-        let cell = h3o::LatLng::from_radians(place.lat_rad, place.lon_rad).unwrap().to_cell(h3o::Resolution::Five);
+    pub(crate) fn add_live(&mut self, place: Geodetic, ask_kbps: u32) {
+        let cell = h3o::LatLng::from_radians(place.lat_rad, place.lon_rad)
+            .unwrap()
+            .to_cell(h3o::Resolution::Five);
         let cell = CellId(cell.into());
         let mut cells = self.first.cells.to_vec();
-        let i = cells.binary_search_by_key(&cell, |c| c.id).expect("live terminals of tests stand in cells with demand");
+        let i = cells
+            .binary_search_by_key(&cell, |c| c.id)
+            .expect("live terminals of tests stand in cells with demand");
         cells[i].terminals += 1;
         cells[i].demand_kbps += u64::from(ask_kbps);
         self.first.cells = cells.into();
         let mut live = self.first.live.to_vec();
-        live.push(LiveTerminal { id: TerminalId(live.len() as u32), place, cell, ask_kbps });
+        live.push(LiveTerminal {
+            id: TerminalId(live.len() as u32),
+            place,
+            cell,
+            ask_kbps,
+        });
         self.first.live = live.into();
     }
 
     /// The inputs of the `n`-th epoch.
-    pub fn inputs(&self, n: i64) -> Inputs {
+    pub(crate) fn inputs(&self, n: i64) -> Inputs {
         let epoch = EpochNumber(self.first.epoch.0 + n);
-        let (start, end) = (self.sky.ecef_all(epoch.start()), self.sky.ecef_all(epoch.end()));
+        let (start, end) = (
+            self.sky.ecef_all(epoch.start()),
+            self.sky.ecef_all(epoch.end()),
+        );
         let satellites = (0..self.sky.len())
             .filter(|&i| self.in_service[i])
-            .filter_map(|i| Some(SatelliteState { id: SatId(i as u32), start: start[i]?, end: end[i]? }))
+            .filter_map(|i| {
+                Some(SatelliteState {
+                    id: SatId(i as u32),
+                    start: start[i]?,
+                    end: end[i]?,
+                })
+            })
             .collect();
-        Inputs { epoch, satellites, ..self.first.clone() }
+        Inputs {
+            epoch,
+            satellites,
+            ..self.first.clone()
+        }
     }
 }
 
@@ -93,7 +135,12 @@ fn place(lat: &str, lon: &str) -> Geodetic {
 }
 
 /// Terminals by population, rounded so that their sum is right; a cell of resolution 4 shares its people with its children.
-fn cells(terminals: u64, ask_kbps: u64, pops: &[PointOfPresence], within: impl Fn(Geodetic) -> bool) -> Vec<Cell> {
+fn cells(
+    terminals: u64,
+    ask_kbps: u64,
+    pops: &[PointOfPresence],
+    within: impl Fn(Geodetic) -> bool,
+) -> Vec<Cell> {
     let mut people: Vec<(u64, u64)> = Vec::new();
     for r in rows("population/world_h3r4.csv") {
         let parent: h3o::CellIndex = r[0].parse().unwrap();
@@ -108,16 +155,22 @@ fn cells(terminals: u64, ask_kbps: u64, pops: &[PointOfPresence], within: impl F
     let mut before = 0;
     let mut cells = Vec::new();
     for (id, count) in people {
-        let share = |people: u64| (u128::from(terminals) * u128::from(people) / u128::from(all)) as u32;
+        let share =
+            |people: u64| (u128::from(terminals) * u128::from(people) / u128::from(all)) as u32;
         let here = share(before + count) - share(before);
         before += count;
         let centre = h3o::LatLng::from(h3o::CellIndex::try_from(id).unwrap());
-        let centre = Geodetic { lat_rad: centre.lat_radians(), lon_rad: centre.lng_radians(), height_m: 0.0 };
+        let centre = Geodetic {
+            lat_rad: centre.lat_radians(),
+            lon_rad: centre.lng_radians(),
+            height_m: 0.0,
+        };
         if here == 0 || !within(centre) {
             continue;
         }
-        let nearest = (0..pops.len())
-            .min_by(|&a, &b| great_circle_m(centre, pops[a].place).total_cmp(&great_circle_m(centre, pops[b].place)));
+        let nearest = (0..pops.len()).min_by(|&a, &b| {
+            great_circle_m(centre, pops[a].place).total_cmp(&great_circle_m(centre, pops[b].place))
+        });
         cells.push(Cell {
             id: CellId(id),
             centre,
