@@ -42,7 +42,7 @@ const SEARCH_LIMIT: usize = 1024;
 const LEAST_GAIN: u64 = 8;
 
 /// Pairs of slots looked at in one round of exchanges.
-const EXCHANGE_LIMIT: u64 = 20_000_000;
+const EXCHANGE_LIMIT: u64 = 3_000_000;
 
 /// Beams are given first to cells for which one more is worth at least so many eighths of what it can bring, then to all.
 const FILL_STAGES: [u64; 2] = [4, 0];

@@ -239,6 +239,7 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<bool>) {
             part
         })
         .collect();
+    drop(in_view);
     let mut lists = Vec::with_capacity(parts.len());
     let (mut preference, mut rates, mut near_gso_arc) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts {
