@@ -12,8 +12,14 @@ use core::cmp::Reverse;
 /// lasers. First everyone gets something. Then come those for whom a gateway is near, so that their ways are short and lasers
 /// are left to those who have no other. The rest comes near max-min between satellites. The last step sets no bound: in the
 /// end as much is carried as can be.
-const STEPS: [(u64, Option<u32>); 6] =
-    [(1, None), (16, Some(2)), (4, None), (8, None), (12, None), (16, None)];
+const STEPS: [(u64, Option<u32>); 6] = [
+    (1, None),
+    (16, Some(2)),
+    (4, None),
+    (8, None),
+    (12, None),
+    (16, None),
+];
 
 /// Arcs of a way without lasers: source, satellite, its feeder links, gateway, sink.
 const ARCS_WITHOUT_LASERS: u32 = 4;
@@ -103,7 +109,8 @@ impl<'a> Backhaul<'a> {
             }
             match lasers {
                 Some(n) if any => {
-                    self.flow.maximise_within(self.source, self.sink, ARCS_WITHOUT_LASERS + n);
+                    self.flow
+                        .maximise_within(self.source, self.sink, ARCS_WITHOUT_LASERS + n);
                     // What was asked in vain waits for the later steps.
                     for (s, asked) in self.asked.iter_mut().enumerate() {
                         let got = self.flow.flow(self.asks[s]) as u64;
