@@ -111,7 +111,10 @@ impl FlowNetwork {
     /// Takes from the capacity of an arc what its flow leaves free.
     pub(crate) fn narrow(&mut self, arc: usize, by: u64) {
         let (i, capacity) = &mut self.position[arc];
-        debug_assert!(self.halves[*i as usize].residual >= by, "only free capacity goes");
+        debug_assert!(
+            self.halves[*i as usize].residual >= by,
+            "only free capacity goes"
+        );
         *capacity -= by;
         self.halves[*i as usize].residual -= by;
     }
