@@ -91,19 +91,19 @@ fn live_table(report: &Report) -> Vec<String> {
     if report.live.is_empty() {
         return lines;
     }
-    lines.push("terminal         satellite          elev  lasers  gateway                  PoP               down / up Mbit/s   round trip".to_owned());
+    lines.push("terminal       satellite        elev  lasers  gateway                PoP            down / up Mbit/s  round trip".to_owned());
     for t in &report.live {
         let text = |s: &Option<String>| s.clone().unwrap_or_else(|| "-".to_owned());
         lines.push(match &t.reason {
-            Some(reason) => format!("{:<16} {reason}", clip(&t.name, 16)),
+            Some(reason) => format!("{:<14} {reason}", clip(&t.name, 14)),
             None => format!(
-                "{:<16} {:<18} {:>3.0}°  {:>6}  {:<24} {:<17} {:>6.0} / {:<6.0}    {:>8.2} ms",
-                clip(&t.name, 16),
-                clip(&text(&t.satellite), 18),
+                "{:<14} {:<16} {:>3.0}°  {:>6}  {:<22} {:<14} {:>6.0} / {:<6.0} {:>8.2} ms",
+                clip(&t.name, 14),
+                clip(&text(&t.satellite), 16),
                 t.elevation_deg.unwrap_or(f64::NAN),
                 t.lasers.unwrap_or(0),
-                clip(&text(&t.gateway), 24),
-                clip(&text(&t.pop), 17),
+                clip(&text(&t.gateway), 22),
+                clip(&text(&t.pop), 14),
                 t.down_mbps,
                 t.up_mbps,
                 t.planned_rtt_ms.first().copied().unwrap_or(f64::NAN),
