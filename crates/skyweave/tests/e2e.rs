@@ -153,6 +153,11 @@ fn a_place_is_online_through_four_handovers_and_nothing_is_left_behind() {
         eprintln!("SKIPPED: packets are not possible here: {missing:?}");
         return;
     }
+    let running = live::Client::running(None).unwrap();
+    assert!(
+        running.is_empty(),
+        "end these networks first, they change the host too: {running:?}"
+    );
     let before = host_state();
 
     let mut up = Up::start();
