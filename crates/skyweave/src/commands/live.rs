@@ -12,7 +12,7 @@ use skyweave_dataplane::EpochTable;
 use skyweave_plan::{Plan, Planner, TerminalOutcome};
 use skyweave_world::World;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// What a live run is told at its start.
@@ -260,7 +260,7 @@ impl LiveRun {
         });
         let plan = run.adopt(first)?;
         if let (Some(network), true) = (&run.network, options.serve) {
-            network.serve(Arc::clone(&run) as Arc<dyn Controller>)?;
+            network.serve(Arc::new(Door(Arc::downgrade(&run))))?;
         }
         Ok((run, plan))
     }
@@ -498,16 +498,24 @@ impl From<&Report> for EpochStatus {
     }
 }
 
-impl Controller for LiveRun {
+/// What joining processes reach of a run. The network holds it, so it must not hold the run, which holds the network: the run
+/// would never end, and what it changed on the host would stay.
+struct Door(Weak<LiveRun>);
+
+impl Controller for Door {
     fn status(&self) -> serde_json::Value {
-        serde_json::to_value(LiveRun::status(self)).unwrap_or_default()
+        let status = self.0.upgrade().map(|run| run.status());
+        serde_json::to_value(status).unwrap_or_default()
     }
 
     fn attach(&self, place: &str) -> Result<TerminalId, String> {
-        self.terminal_at(place).map_err(|e| format!("{e:#}"))
+        let run = self.0.upgrade().ok_or("the network is ending")?;
+        run.terminal_at(place).map_err(|e| format!("{e:#}"))
     }
 
     fn detach(&self, terminal: TerminalId) {
-        self.leave(terminal);
+        if let Some(run) = self.0.upgrade() {
+            run.leave(terminal);
+        }
     }
 }
