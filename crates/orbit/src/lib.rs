@@ -14,6 +14,7 @@ mod passes;
 mod propagation;
 mod sky;
 mod tle;
+mod vectors;
 mod visibility;
 mod walker;
 
@@ -25,6 +26,7 @@ pub use passes::{Pass, Sighting, passes, visible};
 pub use propagation::{PropagationError, Propagator};
 pub use sky::{Position, Sky, SkyError};
 pub use tle::parse_tle_unchecked;
+pub use vectors::{Block, LANES, Vectors};
 pub use visibility::{Lists, Visibility, in_view};
 pub use walker::{Phasing, ShellSize, WalkerShell};
 

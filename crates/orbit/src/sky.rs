@@ -3,8 +3,9 @@
 use crate::elements::Elements;
 use crate::frames::{EarthFixed, EarthOrientation, Rotation, Teme};
 use crate::propagation::{PropagationError, Propagator};
+use crate::vectors::{LANES, Vectors};
 use rayon::prelude::*;
-use skyweave_base::{Ecef, Geodetic, SatId, Time};
+use skyweave_base::{Ecef, Geodetic, SatId, Time, Vec3};
 
 /// Satellites propagated together; a satellite's id is its position in the list of elements.
 #[derive(Clone, Debug, Default)]
@@ -140,6 +141,24 @@ impl Sky {
     pub fn ecef_all(&self, t: Time) -> Vec<Option<Ecef>> {
         let rotation = self.rotation(t);
         self.all(|satellite| Some(rotation.ecef(&satellite.teme(t).ok()?)))
+    }
+
+    /// Earth-fixed positions of all satellites, m, by id, into `positions_m`, which is resized; those for which SGP4 fails do
+    /// not exist. Parallel on rayon's ambient pool.
+    pub fn ecef_into(&self, t: Time, positions_m: &mut Vectors) {
+        positions_m.resize(self.len());
+        let positions = self.ecef_all(t);
+        for (block, positions) in positions_m
+            .blocks_mut()
+            .iter_mut()
+            .zip(positions.chunks(LANES))
+        {
+            for (lane, position) in positions.iter().enumerate() {
+                let Vec3 { x, y, z } =
+                    position.map_or(Vec3::new(f64::NAN, f64::NAN, f64::NAN), |p| p.0);
+                (block.x[lane], block.y[lane], block.z[lane]) = (x, y, z);
+            }
+        }
     }
 
     fn all<T: Send>(&self, state: impl Fn(&Propagator) -> T + Sync + Send) -> Vec<T> {

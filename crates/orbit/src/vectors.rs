@@ -1,0 +1,86 @@
+//! Many vectors as a structure of arrays, the layout that vector instructions want.
+
+use skyweave_base::Vec3;
+
+/// Vectors in a [`Block`]: the f64 lanes of the widest registers in use (AVX-512), one cache line for each axis.
+pub const LANES: usize = 8;
+
+/// The components of [`LANES`] vectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C, align(64))]
+pub struct Block {
+    /// First components.
+    pub x: [f64; LANES],
+    /// Second components.
+    pub y: [f64; LANES],
+    /// Third components.
+    pub z: [f64; LANES],
+}
+
+impl Block {
+    const NAN: Self = Self {
+        x: [f64::NAN; LANES],
+        y: [f64::NAN; LANES],
+        z: [f64::NAN; LANES],
+    };
+}
+
+/// Vectors by satellite id, in blocks of [`LANES`]. A vector that does not exist, as that of a satellite whose propagation
+/// fails, is not a number in all three components; so are the lanes of the last block beyond the last vector.
+#[derive(Clone, Debug, Default)]
+pub struct Vectors {
+    blocks: Vec<Block>,
+    len: usize,
+}
+
+impl Vectors {
+    /// `len` vectors that do not exist yet.
+    pub fn new(len: usize) -> Self {
+        let mut vectors = Self::default();
+        vectors.resize(len);
+        vectors
+    }
+
+    /// Changes the number of vectors. What the vectors are afterwards is unspecified.
+    pub fn resize(&mut self, len: usize) {
+        self.blocks.resize(len.div_ceil(LANES), Block::NAN);
+        if let Some(last) = self.blocks.last_mut() {
+            *last = Block::NAN;
+        }
+        self.len = len;
+    }
+
+    /// Number of vectors.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True without vectors.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The vector at `index`, if it exists.
+    pub fn get(&self, index: usize) -> Option<Vec3> {
+        if index >= self.len {
+            return None;
+        }
+        let (block, lane) = (&self.blocks[index / LANES], index % LANES);
+        let v = Vec3::new(block.x[lane], block.y[lane], block.z[lane]);
+        (!v.x.is_nan()).then_some(v)
+    }
+
+    /// All vectors in order.
+    pub fn iter(&self) -> impl Iterator<Item = Option<Vec3>> + '_ {
+        (0..self.len).map(|index| self.get(index))
+    }
+
+    /// The blocks: vector `i` is lane `i % LANES` of block `i / LANES`.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    pub(crate) fn blocks_mut(&mut self) -> &mut [Block] {
+        &mut self.blocks
+    }
+}
