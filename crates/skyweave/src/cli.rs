@@ -258,7 +258,7 @@ Example:
     Positions(Positions),
     /// Satellites visible from a place, with azimuth, elevation, range and range rate
     #[command(after_help = "Example:\n  skyweave orbit visible --at Kyiv --min-elevation 40")]
-    Visible(Visible),
+    Visible(View),
     /// The next passes of satellites over a place
     #[command(
         after_help = "Example:\n  skyweave orbit passes --at 50.45,30.52 --satellite STARLINK-1008 --hours 24"
@@ -310,8 +310,9 @@ pub(crate) enum Frame {
     All,
 }
 
+/// The sky as a place sees it.
 #[derive(Args, Debug)]
-pub(crate) struct Visible {
+pub(crate) struct View {
     #[command(flatten)]
     pub(crate) sky: SkyArgs,
     /// A city, or LAT,LON in degrees
@@ -328,19 +329,10 @@ pub(crate) struct Visible {
 #[derive(Args, Debug)]
 pub(crate) struct Passes {
     #[command(flatten)]
-    pub(crate) sky: SkyArgs,
-    /// A city, or LAT,LON in degrees
-    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
-    pub(crate) at: String,
-    /// Least elevation, degrees
-    #[arg(long, value_name = "DEG", default_value_t = 25.0)]
-    pub(crate) min_elevation: f64,
+    pub(crate) view: View,
     /// How far to look ahead
     #[arg(long, value_name = "H", default_value_t = 1.0)]
     pub(crate) hours: f64,
-    /// JSON instead of a table
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -1,11 +1,12 @@
 //! `skyweave orbit`: positions, what is visible, and passes.
 
 use super::{parse_time, planner_pool};
-use crate::cli::{Frame, OrbitCommand, Passes, Positions, SkyArgs, Visible};
+use crate::cli::{Frame, OrbitCommand, Passes, Positions, SkyArgs, View};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use skyweave_base::{SatId, Span, Time, Utc};
 use skyweave_orbit::{Elements, Format, Sighting, Sky, passes, visible};
+use skyweave_world::Place;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
@@ -238,15 +239,34 @@ impl<'a> Seen<'a> {
     }
 }
 
-fn print_visible(args: &Visible) -> Result<()> {
-    let chosen = args.sky.choose()?;
-    let place = skyweave_world::find_place(&args.at)?;
-    let mut seen = visible(
-        &chosen.sky,
-        place.position,
-        chosen.time,
-        elevation(args.min_elevation)?,
-    );
+/// A place that was asked for, and the sky over it.
+struct Viewed {
+    chosen: Chosen,
+    place: Place,
+    min_elevation_rad: f64,
+}
+
+impl View {
+    fn choose(&self) -> Result<Viewed> {
+        let min_elevation_deg = self.min_elevation;
+        if !(-90.0..=90.0).contains(&min_elevation_deg) {
+            bail!("--min-elevation {min_elevation_deg}: expected degrees from -90 to 90");
+        }
+        Ok(Viewed {
+            chosen: self.sky.choose()?,
+            place: skyweave_world::find_place(&self.at)?,
+            min_elevation_rad: min_elevation_deg.to_radians(),
+        })
+    }
+}
+
+fn print_visible(args: &View) -> Result<()> {
+    let Viewed {
+        chosen,
+        place,
+        min_elevation_rad,
+    } = args.choose()?;
+    let mut seen = visible(&chosen.sky, place.position, chosen.time, min_elevation_rad);
     seen.sort_by(|a, b| b.look.elevation_rad.total_cmp(&a.look.elevation_rad));
     let mut out = BufWriter::new(std::io::stdout().lock());
     let rows = seen.iter().map(|s| Seen::new(s, &chosen.elements));
@@ -276,8 +296,11 @@ fn print_visible(args: &Visible) -> Result<()> {
 }
 
 fn print_passes(args: &Passes) -> Result<()> {
-    let chosen = args.sky.choose()?;
-    let place = skyweave_world::find_place(&args.at)?;
+    let Viewed {
+        chosen,
+        place,
+        min_elevation_rad,
+    } = args.view.choose()?;
     if !(args.hours.is_finite() && args.hours > 0.0 && args.hours <= 24.0 * 14.0) {
         bail!(
             "--hours {}: expected more than 0 and at most 336 (14 days)",
@@ -290,7 +313,7 @@ fn print_passes(args: &Passes) -> Result<()> {
         place.position,
         chosen.time,
         until,
-        elevation(args.min_elevation)?,
+        min_elevation_rad,
     );
     #[derive(Serialize)]
     struct PassRow<'a> {
@@ -311,14 +334,14 @@ fn print_passes(args: &Passes) -> Result<()> {
         }
     });
     let mut out = BufWriter::new(std::io::stdout().lock());
-    if args.json {
+    if args.view.json {
         writeln!(out, "{}", serde_json::to_string(&rows.collect::<Vec<_>>())?)?;
     } else {
         writeln!(
             out,
             "{} passes above {}° from {} to {until} ({place}):",
             found.len(),
-            args.min_elevation,
+            args.view.min_elevation,
             chosen.time
         )?;
         writeln!(
@@ -349,11 +372,4 @@ fn print_passes(args: &Passes) -> Result<()> {
 /// Day and time to the second out of ISO 8601.
 fn clock(utc: &str) -> &str {
     utc.get(5..19).unwrap_or(utc)
-}
-
-fn elevation(deg: f64) -> Result<f64> {
-    if !(-90.0..=90.0).contains(&deg) {
-        bail!("--min-elevation {deg}: expected degrees from -90 to 90");
-    }
-    Ok(deg.to_radians())
 }
