@@ -9,7 +9,7 @@ RUN_PACKAGES = build-essential iproute2 nftables passt
 # The real programs that the end-to-end tests send through the sky.
 TEST_PACKAGES = $(RUN_PACKAGES) iperf3 curl bind9-dnsutils iputils-ping openssh-server openssh-client procps util-linux
 
-.PHONY: help up build test lint bench doc packages-run packages-test install clean
+.PHONY: help up build test lint wasm bench doc packages-run packages-test install clean
 
 help: ## this text
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -24,12 +24,16 @@ build: ## build the program: target/release/skyweave
 test: packages-test lint ## check formatting and lints, build, and run every test
 	$(CARGO) build --locked --workspace --all-targets
 	$(CARGO) test --locked --workspace --no-fail-fast
+	scripts/wasm/check
 
 lint: ## formatting, clippy and documentation, warnings are errors
 	@command -v $(CARGO) >/dev/null || { echo "skyweave needs Rust 1.90 or newer: https://rustup.rs, then run make again"; exit 1; }
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+
+wasm: ## build the orbit library for WebAssembly, and hold its positions there against those here
+	scripts/wasm/check
 
 bench: build ## run every benchmark (docs/performance.md explains them)
 	$(CARGO) bench --locked --workspace
