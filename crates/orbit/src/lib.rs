@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod elements;
+mod ephemeris;
 mod frames;
 mod omm;
 mod passes;
@@ -19,6 +20,7 @@ mod visibility;
 mod walker;
 
 pub use elements::{Elements, ElementsError, Expected, Format, parse, write};
+pub use ephemeris::Ephemeris;
 pub use frames::{
     EARTH_ROTATION_RAD_S, EarthFixed, EarthOrientation, Rotation, Teme, gmst82_rad, range_rate_m_s,
 };

@@ -70,6 +70,11 @@ impl Vectors {
         (!v.x.is_nan()).then_some(v)
     }
 
+    pub(crate) fn set(&mut self, index: usize, v: Vec3) {
+        let (block, lane) = (&mut self.blocks[index / LANES], index % LANES);
+        (block.x[lane], block.y[lane], block.z[lane]) = (v.x, v.y, v.z);
+    }
+
     /// All vectors in order.
     pub fn iter(&self) -> impl Iterator<Item = Option<Vec3>> + '_ {
         (0..self.len).map(|index| self.get(index))
