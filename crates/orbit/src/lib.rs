@@ -7,6 +7,7 @@
 //! Knows nothing of networks: no beam, no link, no terminal.
 #![forbid(unsafe_code)]
 
+mod earth_orientation;
 mod elements;
 mod ephemeris;
 mod frames;
@@ -19,6 +20,7 @@ mod vectors;
 mod visibility;
 mod walker;
 
+pub use earth_orientation::{EarthOrientationError, EarthOrientationTable};
 pub use elements::{Elements, ElementsError, Expected, Format, parse, write};
 pub use ephemeris::Ephemeris;
 pub use frames::{

@@ -1,17 +1,19 @@
 //! A constellation in motion: the positions of all its satellites at any instant.
 
+use crate::earth_orientation::EarthOrientationTable;
 use crate::elements::Elements;
-use crate::frames::{EarthFixed, EarthOrientation, Rotation, Teme};
+use crate::frames::{EarthFixed, Rotation, Teme};
 use crate::propagation::{PropagationError, Propagator};
 use crate::vectors::{LANES, Vectors};
 use rayon::prelude::*;
 use skyweave_base::{Ecef, Geodetic, SatId, Time, Vec3};
+use std::sync::Arc;
 
 /// Satellites propagated together; a satellite's id is its position in the list of elements.
 #[derive(Clone, Debug, Default)]
 pub struct Sky {
     satellites: Vec<Propagator>,
-    orientation: EarthOrientation,
+    orientation: Arc<EarthOrientationTable>,
 }
 
 /// Elements from which no orbit can be made.
@@ -57,14 +59,15 @@ impl Sky {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             satellites,
-            orientation: EarthOrientation::default(),
+            orientation: Arc::default(),
         })
     }
 
-    /// The same sky over an Earth that stands as given, instead of as [`EarthOrientation::default`].
-    pub fn with_orientation(self, orientation: EarthOrientation) -> Self {
+    /// The same sky over an Earth that stands as the table says, at each instant that it covers; at all others, and without a
+    /// table, as [`EarthOrientation::default`](crate::EarthOrientation) says.
+    pub fn with_orientation(self, orientation: impl Into<Arc<EarthOrientationTable>>) -> Self {
         Self {
-            orientation,
+            orientation: orientation.into(),
             ..self
         }
     }
@@ -89,7 +92,7 @@ impl Sky {
 
     /// The turn from TEME to the Earth-fixed frame at `t`.
     pub fn rotation(&self, t: Time) -> Rotation {
-        Rotation::at(t, self.orientation)
+        Rotation::at(t, self.orientation.at(t).unwrap_or_default())
     }
 
     /// Position and velocity of a satellite in TEME.

@@ -2,11 +2,11 @@
 
 mod common;
 
-use common::{columns, shared};
-use skyweave_base::{Ecef, Enu, Geodetic, Time, Utc, Vec3};
+use common::{columns, earth_orientation, shared};
+use skyweave_base::{Ecef, Enu, Geodetic, SatId, Time, Utc, Vec3};
 use skyweave_orbit::{
-    EarthFixed, EarthOrientation, Propagator, Rotation, Teme, gmst82_rad, parse_tle_unchecked,
-    range_rate_m_s,
+    EarthFixed, EarthOrientation, EarthOrientationTable, Propagator, Rotation, Sky, Teme,
+    gmst82_rad, parse_tle_unchecked, range_rate_m_s,
 };
 
 /// What two independent codes agree to is 0.4 mm and 4e-8 degrees; the files round to 1e-6 m and 1e-9 degrees.
@@ -196,6 +196,48 @@ fn look_angles_and_range_rates() {
             .zip(tolerance)
             .all(|(worst, tolerance)| *worst < tolerance)
     );
+}
+
+/// The table of the repository, at the times of the reference that it covers (20 of 25; five are of 2006): the same values as the
+/// reference's own, which are the IERS' Bulletin B as well, and so the same positions.
+#[test]
+fn the_built_in_table_gives_the_positions_of_the_reference() {
+    /// What Bulletin A and B differ by, and what the reference's interpolation could: well below the position's tolerance.
+    const UT1_S: f64 = 1e-5;
+    const POLE_RAD: f64 = 5e-10;
+    let (Some(tle), Some(csv)) = (
+        shared("reference/frames/satellites.tle"),
+        shared("reference/frames/positions.csv"),
+    ) else {
+        return;
+    };
+    let table = EarthOrientationTable::parse(&earth_orientation()).unwrap();
+    let elements = parse_tle_unchecked(&tle).unwrap();
+    let sky = Sky::new(&elements).unwrap().with_orientation(table.clone());
+    let itrf_km = columns(&csv, ["itrf_x_km", "itrf_y_km", "itrf_z_km"]);
+    let (mut covered, mut worst) = (0, [0.0_f64; 3]);
+    for (row, [x, y, z]) in rows(&csv).iter().zip(itrf_km) {
+        let Some(found) = table.at(row.time) else {
+            assert!(row.time < table.covers().unwrap().0);
+            continue;
+        };
+        covered += 1;
+        let position = sky.ecef(SatId(row.satellite as u32), row.time).unwrap();
+        let wanted = row.orientation;
+        let found = [
+            (found.ut1_minus_utc_s - wanted.ut1_minus_utc_s).abs(),
+            (found.polar_x_rad - wanted.polar_x_rad)
+                .abs()
+                .max((found.polar_y_rad - wanted.polar_y_rad).abs()),
+            position.distance_m(Ecef(Vec3::new(x, y, z) * 1e3)),
+        ];
+        for (worst, found) in worst.iter_mut().zip(found) {
+            *worst = worst.max(found);
+        }
+    }
+    println!("{covered} rows; largest differences: UT1 s, pole rad, ITRF m: {worst:?}");
+    assert_eq!(covered, 20);
+    assert!(worst[0] < UT1_S && worst[1] < POLE_RAD && worst[2] < POSITION_M);
 }
 
 /// The documented cost of the default, so that the documentation stays true.

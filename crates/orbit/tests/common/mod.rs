@@ -29,6 +29,13 @@ pub fn snapshot() -> String {
     std::fs::read_to_string(path).expect("the repository holds it")
 }
 
+/// The built-in table of Earth orientation.
+pub fn earth_orientation() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../data/earth-orientation/finals2000A.2020-2027.txt");
+    std::fs::read_to_string(path).expect("the repository holds it")
+}
+
 /// Rows of a CSV file as numbers, by the names of the columns asked for; texts are NaN.
 pub fn columns<const N: usize>(csv: &str, names: [&str; N]) -> Vec<[f64; N]> {
     let mut lines = csv.lines();
