@@ -403,11 +403,12 @@ pub(crate) fn write(elements: &[Elements]) -> Result<String, ElementsError> {
     let mut out = String::with_capacity(elements.len() * 3 * (LINE_LENGTH + 1));
     for e in elements {
         let [line_1, line_2] = lines(e)?;
-        // A name line that would be taken for a comment or for a first line is written in the form `0 NAME`.
+        // A name line that would be taken for a comment, a first line or a byte order mark is written in the form `0 NAME`.
         let name: String = e.name.chars().filter(|c| !c.is_control()).collect();
         let name = name.trim();
         if !name.is_empty() {
-            let ambiguous = name.starts_with(['#', '0', '1', '2']) || is_shell_header(name);
+            let ambiguous =
+                name.starts_with(['#', '0', '1', '2', '\u{feff}']) || is_shell_header(name);
             if ambiguous {
                 out.push_str("0 ");
             }

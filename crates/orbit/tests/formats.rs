@@ -116,7 +116,16 @@ fn tle_dressings() {
         one[0]
     );
     // Names may look like anything.
-    for name in ["1 HOPEFUL", "2 FAST", "0", "34 22", "# 5", "0 ZERO"] {
+    let names = [
+        "1 HOPEFUL",
+        "2 FAST",
+        "0",
+        "34 22",
+        "# 5",
+        "0 ZERO",
+        "\u{feff} MARKED",
+    ];
+    for name in names {
         let named = [Elements {
             name: name.to_owned(),
             ..one[0].clone()
@@ -364,6 +373,83 @@ fn elements() -> impl Strategy<Value = Elements> {
     })
 }
 
+/// The text of a TLE with any digits in its columns, as a careful writer makes it.
+fn tle_text() -> impl Strategy<Value = String> {
+    let exponential = prop_oneof![
+        Just(" 00000+0".to_owned()),
+        ("[ -]", 10_000..100_000_u32, "(\\+0|[+-][1-9])")
+            .prop_map(|(s, m, e)| format!("{s}{m}{e}")),
+    ];
+    let line_1 = (
+        "([0-9]|[A-HJ-NP-Z])[0-9]{4}",
+        "[UCS]",
+        "[0-9]{5}[A-Z]([A-Z][A-Z ]| {2})",
+        ("[0-9]{2}", 1..366_u32, 0..100_000_000_u32),
+        ("[ -]", 1..100_000_000_u32),
+        (exponential.clone(), exponential),
+        0..10_000_u32,
+    );
+    let angle =
+        |most_deg: u32| (0..=most_deg * 10_000).prop_map(|n| format!("{:8.4}", f64::from(n) / 1e4));
+    let line_2 = (
+        angle(180),
+        [angle(359), angle(359), angle(359)],
+        0..10_000_000_u32,
+        1..10_000_000_000_u64,
+        0..100_000_u32,
+    );
+    let with_checksum = |line: String| {
+        let value = |b: u8| match b {
+            b'0'..=b'9' => u32::from(b - b'0'),
+            _ => u32::from(b == b'-'),
+        };
+        let sum: u32 = line.bytes().map(value).sum();
+        format!("{line}{}\n", sum % 10)
+    };
+    ("([A-Z][A-Z0-9 ()-]{0,22}[A-Z0-9)])?", line_1, line_2).prop_map(move |(name, line_1, line_2)| {
+        let (number, class, designator, (year, day, fraction), (sign, dot), (ddot, bstar), set) = line_1;
+        let (inclination, [node, perigee, anomaly], eccentricity, motion, revolution) = line_2;
+        let name = if name.is_empty() { name } else { format!("{name}\n") };
+        let motion = format!("{:2}.{:08}", motion / 100_000_000, motion % 100_000_000);
+        let line_1 = with_checksum(format!(
+            "1 {number}{class} {designator} {year}{day:03}.{fraction:08} {sign}.{dot:08} {ddot} {bstar} 0 {set:>4}"
+        ));
+        let line_2 = with_checksum(format!(
+            "2 {number} {inclination} {node} {eccentricity:07} {perigee} {anomaly} {motion}{revolution:>5}"
+        ));
+        format!("{name}{line_1}{line_2}")
+    })
+}
+
+/// The numbers of an OMM as people write them: decimals, up to nine of them.
+fn omm_text() -> impl Strategy<Value = String> {
+    let angle = |most_deg: f64| {
+        (0.0..most_deg, 0..10_usize).prop_map(|(x, places)| format!("{x:.places$}"))
+    };
+    let numbers = (0.1..20.0_f64, 0.0..0.9_f64, -1e-2..1e-2_f64, 0..10_usize);
+    (
+        angle(180.0),
+        [angle(359.0), angle(359.0), angle(359.0)],
+        numbers,
+    )
+        .prop_map(
+            |(inclination, [node, perigee, anomaly], (motion, eccentricity, bstar, places))| {
+                let replaced = [
+                    ("15.49507896 [rev/day]", format!("{motion:.*}", places + 1)),
+                    (".0001413", format!("{eccentricity:.*}", places + 1)),
+                    ("51.6461 [deg]", inclination),
+                    ("221.2784", node),
+                    ("89.1723", perigee),
+                    ("280.4612", anomaly),
+                    ("-.31515E-4", format!("{bstar:.places$e}")),
+                ];
+                replaced.iter().fold(KVN.to_owned(), |text, (from, to)| {
+                    text.replacen(from, to, 1)
+                })
+            },
+        )
+}
+
 /// 1e-12 degrees that are written, and two conversions.
 const OMM_ANGLE_RAD: f64 = 2e-14;
 
@@ -430,6 +516,24 @@ proptest! {
             let same = Elements { inclination_rad, raan_rad, argument_of_perigee_rad, mean_anomaly_rad, ..back.clone() };
             prop_assert_eq!(&same, e);
         }
+    }
+
+    #[test]
+    fn tle_texts_round_trip_byte_for_byte(texts in prop::collection::vec(tle_text(), 1..4)) {
+        let text = texts.concat();
+        let elements = parse(&text, Format::Tle).unwrap();
+        prop_assert_eq!(write(&elements, Format::Tle).unwrap(), text);
+    }
+
+    /// Numbers of up to nine decimals are the same after any OMM layout, bit for bit, and then so is the text.
+    #[test]
+    fn omm_texts_round_trip_bit_for_bit(text in omm_text(), format in 1..5_usize) {
+        let format = FORMATS[format];
+        let elements = parse(&text, Format::OmmKvn).unwrap();
+        let written = write(&elements, format).unwrap();
+        let back = parse(&written, format).unwrap();
+        prop_assert_eq!(&back, &elements);
+        prop_assert_eq!(write(&back, format).unwrap(), written);
     }
 
     #[test]
