@@ -31,7 +31,7 @@ pub use propagation::{PropagationError, Propagator};
 pub use sky::{Position, Sky, SkyError};
 pub use tle::parse_tle_unchecked;
 pub use vectors::{Block, LANES, Vectors};
-pub use visibility::{Lists, Visibility, in_view};
+pub use visibility::{HorizonMask, HorizonMaskError, Lists, Visibility, in_view};
 pub use walker::{Phasing, ShellSize, WalkerShell};
 
 /// The examples of the README are compiled and run.

@@ -2,35 +2,58 @@
 //!
 //! # Algorithm
 //! A point g with the ellipsoid's normal u sees a satellite s at an elevation of ε or more if, with d = (s − g)·u,
-//! d > 0 and d² ≥ sin²ε |s − g|². Points are sorted once into blocks of neighbours, and blocks into groups. For each
-//! group, then for each block, one test per satellite leaves out those that no point of it can see; the rest get the exact
-//! test. The bound of the first two tests follows in [`Cap`].
+//! d > 0 and d² ≥ sin²ε |s − g|²: this, in f64, is [`in_view`], and the lists are what it says of each pair, always.
+//!
+//! Points are sorted once into blocks of neighbours, blocks into clusters and these into groups. For each group, cluster and
+//! block one test per satellite leaves out those that none of its points can see ([`Cap`]). For the points of a block, one
+//! scalar product per pair decides all but about one pair in a thousand ([`Ball`]); `in_view` decides the rest. Both are
+//! done with vector instructions in f32, on the safe side of a bound for everything that was left out and rounded.
 
+mod horizon;
+mod kernel;
+
+pub use horizon::{HorizonMask, HorizonMaskError};
+
+use fearless_simd::{Level, dispatch};
+use kernel::{Candidates, Lane, RADIUS_M};
 use rayon::prelude::*;
-use skyweave_base::{Ecef, Geodetic, Vec3};
+use skyweave_base::{Ecef, Enu, Geodetic, Vec3};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Points in a block: large enough to share one test, small enough to be little wider than the view of one point.
-const POINTS_PER_BLOCK: usize = 64;
-/// Blocks in a group.
-const BLOCKS_PER_GROUP: usize = 32;
+/// Points in a group, a cluster and a block. A group is the work of one task; a block shares the preparation of its
+/// candidates and should be little wider than the view of one point. Each is a multiple of the next.
+const LEVELS: [usize; 3] = [2048, 256, 32];
 
 /// An index over fixed points on the ground. Points are known by their position in the list given to [`Visibility::new`].
 #[derive(Clone, Debug, Default)]
 pub struct Visibility {
-    groups: Vec<Group>,
-    points: usize,
+    groups: Vec<Node>,
+    /// For each point its place in the order of the blocks.
+    ranks: Arc<[u32]>,
+}
+
+/// Neighbouring points.
+#[derive(Clone, Debug)]
+struct Node {
+    cap: Cap,
+    inside: Inside,
 }
 
 #[derive(Clone, Debug)]
-struct Group {
-    cap: Cap,
-    blocks: Vec<Block>,
+enum Inside {
+    Nodes(Vec<Node>),
+    Block(Block),
 }
 
+/// The points that share their candidates.
 #[derive(Clone, Debug)]
 struct Block {
-    cap: Cap,
+    ball: Ball,
+    aims: Vec<Aim>,
     points: Vec<Point>,
+    /// Of each point that has a mask of its own; empty if none has.
+    horizons: Vec<Option<Horizon>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +63,48 @@ struct Point {
     up: Vec3,
 }
 
-/// The satellites that each point sees.
+#[derive(Clone, Debug)]
+struct Horizon {
+    enu: Enu,
+    mask: HorizonMask,
+}
+
+/// The satellites that each point sees. Filled again with [`Visibility::lists_into`], it needs no new memory.
 #[derive(Clone, Debug, Default)]
 pub struct Lists {
-    /// For each point: which chunk, and from where to where in it.
-    spans: Vec<(u32, u32, u32)>,
+    ranks: Arc<[u32]>,
     /// The lists of each group's points.
-    chunks: Vec<Vec<u32>>,
+    chunks: Vec<Chunk>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    /// Where the list of each point begins, and where the last ends.
+    bounds: Vec<u32>,
+    /// The lists one after the other, and room for more.
+    ids: Vec<u32>,
+}
+
+impl Chunk {
+    fn end(&self) -> usize {
+        self.bounds.last().map_or(0, |&end| end as usize)
+    }
+
+    fn make_room(&mut self, more: usize) {
+        let room = self.end() + more;
+        if self.ids.len() < room {
+            self.ids.resize(room, 0);
+        }
+    }
+
+    /// Keeps some of the satellites from `start` to `end`; where they then end.
+    fn retain(&mut self, start: usize, end: usize, is_kept: impl Fn(u32) -> bool) -> usize {
+        (start..end).fold(start, |kept, i| {
+            let id = self.ids[i];
+            self.ids[kept] = id;
+            kept + usize::from(is_kept(id))
+        })
+    }
 }
 
 impl Lists {
@@ -55,23 +113,24 @@ impl Lists {
     /// # Panics
     /// If there is no such point.
     pub fn of(&self, point: usize) -> &[u32] {
-        let (chunk, start, end) = self.spans[point];
-        &self.chunks[chunk as usize][start as usize..end as usize]
+        let rank = self.ranks[point] as usize;
+        let (chunk, place) = (&self.chunks[rank / LEVELS[0]], rank % LEVELS[0]);
+        &chunk.ids[chunk.bounds[place] as usize..chunk.bounds[place + 1] as usize]
     }
 
     /// Number of points.
     pub fn len(&self) -> usize {
-        self.spans.len()
+        self.ranks.len()
     }
 
     /// True without points.
     pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
+        self.ranks.is_empty()
     }
 
     /// Number of pairs of a point and a satellite that it sees.
     pub fn pairs(&self) -> usize {
-        self.chunks.iter().map(Vec::len).sum()
+        self.chunks.iter().map(Chunk::end).sum()
     }
 
     /// The lists of all points, in the order of the points.
@@ -100,6 +159,27 @@ fn is_above(place: Vec3, up: Vec3, satellite: Vec3, sin2: f64) -> bool {
 impl Visibility {
     /// Sorts the points into blocks of neighbours.
     pub fn new(points: &[Geodetic]) -> Self {
+        Self::with_masks(points, [])
+    }
+
+    /// The same for points of which some, by their position in the list, have a mask of their own. Such a point sees what
+    /// stands above its mask and at the elevation asked for.
+    pub fn with_masks(
+        points: &[Geodetic],
+        masks: impl IntoIterator<Item = (usize, HorizonMask)>,
+    ) -> Self {
+        let mut horizons: BTreeMap<u32, Horizon> = masks
+            .into_iter()
+            .filter_map(|(i, mask)| {
+                Some((
+                    i as u32,
+                    Horizon {
+                        enu: Enu::at(*points.get(i)?),
+                        mask,
+                    },
+                ))
+            })
+            .collect();
         let mut sorted: Vec<Point> = points
             .iter()
             .enumerate()
@@ -109,42 +189,38 @@ impl Visibility {
                 up: place.up(),
             })
             .collect();
-        let mut groups = Vec::new();
-        split(
-            &mut sorted,
-            POINTS_PER_BLOCK * BLOCKS_PER_GROUP,
-            &mut |points| {
-                let cap = Cap::around(points);
-                let mut blocks = Vec::new();
-                split(points, POINTS_PER_BLOCK, &mut |points| {
-                    blocks.push(Block {
-                        cap: Cap::around(points),
-                        points: points.to_vec(),
-                    });
-                });
-                groups.push(Group { cap, blocks });
-            },
-        );
+        let groups = nodes(&mut sorted, &LEVELS, &mut horizons);
+        let mut ranks = vec![0; points.len()];
+        for (rank, point) in sorted.iter().enumerate() {
+            ranks[point.index as usize] = rank as u32;
+        }
         Self {
             groups,
-            points: points.len(),
+            ranks: ranks.into(),
         }
     }
 
     /// Number of points.
     pub fn len(&self) -> usize {
-        self.points
+        self.ranks.len()
     }
 
     /// True without points.
     pub fn is_empty(&self) -> bool {
-        self.points == 0
+        self.ranks.is_empty()
     }
 
     /// For each point the satellites in view ([`in_view`]). A position that is not a number is in nobody's view. Parallel on
-    /// rayon's ambient pool; the result does not depend on the number of threads.
+    /// rayon's ambient pool; the result depends neither on the number of threads nor on the processor.
     pub fn lists(&self, satellites: &[Ecef], min_elevation_rad: f64) -> Lists {
-        self.lists_at([satellites], min_elevation_rad)
+        let mut lists = Lists::default();
+        self.lists_into(satellites, min_elevation_rad, &mut lists);
+        lists
+    }
+
+    /// The same in the memory of earlier lists, of whatever points and satellites.
+    pub fn lists_into(&self, satellites: &[Ecef], min_elevation_rad: f64, lists: &mut Lists) {
+        self.search([satellites], min_elevation_rad, Level::new(), lists);
     }
 
     /// The same for satellites that must be in view at two instants, as at both ends of an epoch: `start` and `end` hold the
@@ -153,124 +229,172 @@ impl Visibility {
     /// # Panics
     /// If the lists differ in length.
     pub fn lists_at_both(&self, start: &[Ecef], end: &[Ecef], min_elevation_rad: f64) -> Lists {
+        let mut lists = Lists::default();
+        self.lists_at_both_into(start, end, min_elevation_rad, &mut lists);
+        lists
+    }
+
+    /// [`Visibility::lists_at_both`] in the memory of earlier lists.
+    ///
+    /// # Panics
+    /// If `start` and `end` differ in length.
+    pub fn lists_at_both_into(
+        &self,
+        start: &[Ecef],
+        end: &[Ecef],
+        min_elevation_rad: f64,
+        lists: &mut Lists,
+    ) {
         assert_eq!(
             start.len(),
             end.len(),
             "the same satellites at both instants"
         );
-        self.lists_at([start, end], min_elevation_rad)
+        self.search([start, end], min_elevation_rad, Level::new(), lists);
     }
 
-    /// Satellites in view at each of `N` instants. Those of the first instant are bounded, all are tested.
-    fn lists_at<const N: usize>(&self, instants: [&[Ecef]; N], min_elevation_rad: f64) -> Lists {
-        let mask = Mask::new(min_elevation_rad);
-        let everything: Vec<Candidate<N>> = (0..instants[0].len())
-            .map(|i| Candidate {
-                index: i as u32,
-                positions: instants.map(|satellites| satellites[i].0),
-            })
-            .collect();
-        let groups: Vec<_> = self
-            .groups
-            .par_iter()
-            .map(|group| group.lists(&everything, mask))
-            .collect();
-        let mut lists = Lists {
-            spans: vec![(0, 0, 0); self.points],
-            chunks: Vec::with_capacity(groups.len()),
-        };
-        for (chunk, (group, (ends, indexes))) in self.groups.iter().zip(groups).enumerate() {
-            let mut start = 0;
-            for (point, end) in group
-                .blocks
-                .iter()
-                .flat_map(|block| &block.points)
-                .zip(ends)
-            {
-                lists.spans[point.index as usize] = (chunk as u32, start, end);
-                start = end;
-            }
-            lists.chunks.push(indexes);
-        }
-        lists
-    }
-}
-
-impl Group {
-    /// For each point where its list ends, and the lists one after the other.
-    fn lists<const N: usize>(
+    fn search<const N: usize>(
         &self,
-        satellites: &[Candidate<N>],
-        mask: Mask,
-    ) -> (Vec<u32>, Vec<u32>) {
-        let mut ends = Vec::with_capacity(self.blocks.len() * POINTS_PER_BLOCK);
-        let mut indexes = Vec::new();
-        let (mut near, mut close, mut list) = (Vec::new(), Vec::new(), Vec::new());
-        self.cap.select(satellites, mask, &mut near);
-        for block in &self.blocks {
-            block.cap.select(&near, mask, &mut close);
-            list.resize(close.len().max(list.len()), 0);
-            for point in &block.points {
-                let mut found = 0;
-                // Each index is written and then kept or overwritten: a branch here would be mispredicted at every edge.
-                for satellite in &close {
-                    list[found] = satellite.index;
-                    let seen = satellite
-                        .positions
-                        .map(|s| is_above(point.position, point.up, s, mask.sin2));
-                    found += usize::from(seen.into_iter().fold(true, |all, one| all & one));
-                }
-                indexes.extend_from_slice(&list[..found]);
-                ends.push(indexes.len() as u32);
+        instants: [&[Ecef]; N],
+        min_elevation_rad: f64,
+        level: Level,
+        lists: &mut Lists,
+    ) {
+        let search = Search::new(instants, min_elevation_rad, level);
+        let everything = Candidates::all(&search);
+        lists.ranks = Arc::clone(&self.ranks);
+        lists.chunks.resize_with(self.groups.len(), Chunk::default);
+        let work = self.groups.par_iter().zip(&mut lists.chunks);
+        work.for_each_init(Scratch::default, |scratch, (group, chunk)| {
+            chunk.bounds.clear();
+            chunk.bounds.push(0);
+            group.visit(
+                &search,
+                &everything,
+                &mut scratch.levels,
+                &mut scratch.lanes,
+                chunk,
+            );
+        });
+    }
+}
+
+/// Satellites in view at each of `N` instants, in the forms that the tests need.
+struct Search<'a, const N: usize> {
+    instants: [&'a [Ecef]; N],
+    level: Level,
+    sin2: f64,
+    sin: f64,
+    cos: f64,
+    /// κ of [`Ball`]: the mean of k over the satellites.
+    tilt: f64,
+}
+
+impl<'a, const N: usize> Search<'a, N> {
+    fn new(instants: [&'a [Ecef]; N], min_elevation_rad: f64, level: Level) -> Self {
+        let sin2 = sin_squared(min_elevation_rad);
+        let (sin, cos2) = (sin2.sqrt(), 1.0 - sin2);
+        let (mut sum, mut count) = (0.0, 0.0);
+        for satellite in instants[0] {
+            let r2 = satellite.0.dot(satellite.0);
+            let is_up = r2 > RADIUS_M * RADIUS_M;
+            sum += if is_up {
+                sin / (r2 - RADIUS_M * RADIUS_M * cos2).sqrt()
+            } else {
+                0.0
+            };
+            count += f64::from(u8::from(is_up));
+        }
+        Self {
+            instants,
+            level,
+            sin2,
+            sin,
+            cos: cos2.sqrt(),
+            tilt: sum / f64::max(count, 1.0),
+        }
+    }
+
+    fn is_in_view(&self, point: &Point, id: u32) -> bool {
+        let mut instants = self.instants.iter();
+        instants.all(|satellites| {
+            is_above(
+                point.position,
+                point.up,
+                satellites[id as usize].0,
+                self.sin2,
+            )
+        })
+    }
+
+    fn is_above_horizon(&self, horizon: &Horizon, id: u32) -> bool {
+        let mut instants = self.instants.iter();
+        instants.all(|satellites| {
+            horizon
+                .mask
+                .admits(&horizon.enu.look(satellites[id as usize]))
+        })
+    }
+}
+
+/// Memory of one task.
+struct Scratch<const N: usize> {
+    levels: [Candidates<N>; LEVELS.len()],
+    lanes: Vec<Lane<N>>,
+}
+
+impl<const N: usize> Default for Scratch<N> {
+    fn default() -> Self {
+        Self {
+            levels: Default::default(),
+            lanes: Vec::new(),
+        }
+    }
+}
+
+impl Node {
+    /// Appends the lists of the node's points, given the satellites that may be in view of them.
+    fn visit<const N: usize>(
+        &self,
+        search: &Search<'_, N>,
+        from: &Candidates<N>,
+        scratch: &mut [Candidates<N>],
+        lanes: &mut Vec<Lane<N>>,
+        out: &mut Chunk,
+    ) {
+        let Some((near, deeper)) = scratch.split_first_mut() else {
+            return;
+        };
+        dispatch!(search.level, simd => kernel::select(simd, &self.cap, search, from, near));
+        match &self.inside {
+            Inside::Nodes(nodes) => nodes
+                .iter()
+                .for_each(|node| node.visit(search, near, deeper, lanes, out)),
+            Inside::Block(block) => {
+                dispatch!(search.level, simd => kernel::lists(simd, block, search, near, lanes, out));
             }
         }
-        indexes.shrink_to_fit();
-        (ends, indexes)
     }
 }
 
-/// A satellite that a point may see, at each instant.
-#[derive(Clone, Copy)]
-struct Candidate<const N: usize> {
-    index: u32,
-    positions: [Vec3; N],
-}
-
-/// A least elevation in the forms that the tests need.
-#[derive(Clone, Copy)]
-struct Mask {
-    elevation_rad: f64,
-    sin2: f64,
-}
-
-impl Mask {
-    fn new(min_elevation_rad: f64) -> Self {
-        Self {
-            elevation_rad: min_elevation_rad.max(0.0),
-            sin2: sin_squared(min_elevation_rad),
-        }
-    }
-}
-
-/// What is common to neighbouring points: their normals lie within `radius_rad` of `centre`.
+/// What is common to neighbouring points: their normals lie within an angle ρ of `centre`.
 ///
 /// # Bound
 /// Let g = h u + g⊥ with g⊥ normal to u, and let ψ be the angle at the Earth's centre between u and s, r = |s|. An
 /// elevation of ε or more means (s − g)·u ≥ tan ε |s⊥ − g⊥|, so r sin ψ ≤ |g⊥| + cot ε (r cos ψ − h), so
 /// r cos(ψ + ε) ≥ q with q = h cos ε − |g⊥| sin ε. Hence ψ ≤ acos(q/r) − ε, and a satellite that any point of the cap sees
-/// is within acos(q/r) + ρ − ε of its centre, with the least q of the cap and its radius ρ.
+/// is within w = ρ − ε of acos(q/r) of its centre: s·centre ≥ r cos(acos(q/r) + w) = q cos w − √(r² − q²) sin w, with the
+/// least q of the cap.
 #[derive(Clone, Copy, Debug)]
 struct Cap {
     centre: Vec3,
-    radius_rad: f64,
+    sin_radius: f64,
+    cos_radius: f64,
     /// Least g·u.
     least_height_m: f64,
     /// Largest |g⊥|: the normal misses the Earth's centre by up to 21 km.
     most_aside_m: f64,
 }
-
-/// Wider than all rounding in the bound: the square root of an f64's resolution, 1.5e-8, on an Earth radius is 0.1 m.
-const SLACK_M: f64 = 1.0;
 
 impl Cap {
     fn around(points: &[Point]) -> Self {
@@ -289,40 +413,114 @@ impl Cap {
                 .map(|p| f(p, centre))
                 .fold(f64::INFINITY, f64::min)
         };
+        let cos_radius = least(|point, centre| point.up.dot(centre)).clamp(-1.0, 1.0);
         Self {
             centre,
-            radius_rad: least(|point, centre| point.up.dot(centre))
-                .clamp(-1.0, 1.0)
-                .acos(),
+            sin_radius: (1.0 - cos_radius * cos_radius).sqrt(),
+            cos_radius,
             least_height_m: least(|point, _| point.position.dot(point.up)),
             most_aside_m: -least(|point, _| {
                 -(point.position - point.up * point.position.dot(point.up)).norm()
             }),
         }
     }
+}
 
-    /// Keeps the satellites that a point of the cap may see.
-    fn select<const N: usize>(
-        &self,
-        satellites: &[Candidate<N>],
-        mask: Mask,
-        kept: &mut Vec<Candidate<N>>,
-    ) {
-        kept.clear();
-        let (sin, cos) = mask.elevation_rad.sin_cos();
-        let q = self.least_height_m * cos - self.most_aside_m * sin;
-        let wider_rad = self.radius_rad - mask.elevation_rad;
-        // Beyond these limits acos(q/r) + ρ − ε may pass π, where its cosine no longer orders anything.
-        let is_bound = q > 0.0 && wider_rad < core::f64::consts::FRAC_PI_2;
-        let (sin, cos) = wider_rad.sin_cos();
-        kept.extend(satellites.iter().filter(|satellite| {
-            let s = satellite.positions[0];
-            // r cos(acos(q/r) + ρ − ε); a satellite with r < q is below every horizon, and the exact test says so.
-            let edge_m = q * cos - (s.dot(s) - q * q).max(0.0).sqrt() * sin;
-            // The other way round, so that what is not a number is kept.
-            !(is_bound && s.dot(self.centre) + SLACK_M < edge_m)
-        }));
+/// A common origin for the points of a block: the ellipsoid is nearly a sphere about it.
+///
+/// # Bound
+/// A point g with normal u lies on the sphere of radius R about g − R u, which is within E of the mean O of all such centres
+/// in the block, at O + e. On a sphere the elevation is at least ε where (s − g + R u)·u ≥ T(ρ) with ρ the distance of s
+/// from its centre, T(ρ) = R cos²ε + sin ε √(ρ² − R² cos²ε), ρ ≥ R. From here on s is counted from O, and r = |s|, so that
+/// ρ² = r² − 2 e·s + e². T is concave in ρ² with the slope k/2, k(ρ) = sin ε / √(ρ² − R² cos²ε), so that for some ρ' between r
+/// and ρ
+///
+/// s·u − e·u ≥ T(r) − k(ρ') (e·s − e²/2), or: s·(u + κ e) − e·u ≥ T(r) + (κ − k(ρ')) e·s + k(ρ') e²/2.
+///
+/// On the left there is one scalar product of what depends on the satellite alone and what depends on the point alone; κ is
+/// a number near all k. With y = r² − R² cos²ε and δ = (2 r E + E²)/y ≤ 1/2, k(ρ') is within k(r) δ of k(r), and the terms on
+/// the right beyond T(r) are at most
+///
+/// E r |κ − k(r)| + 3 k(r) E² r²/y.
+///
+/// Within that, and rounding, of T(r), nothing is decided; nor where r < R + E or y < 5 r E, which holds for satellites near
+/// or below the ground. At 25 degrees and 550 km, E is 1 km and the band 60 m to each side, 1 in 10,000 of the view's width.
+///
+/// Rounding, with |O|, |e| ≤ R/8 and so |u + κ e| ≤ 9/8: the left side is computed to 12 u r, the right to 15 u r.
+#[derive(Clone, Copy, Debug)]
+struct Ball {
+    origin: Vec3,
+    /// E, or not a number, which decides nothing, if the points are not on the ground.
+    spread_m: f64,
+}
+
+/// A point as [`Ball`] needs it: u, e and e·u.
+#[derive(Clone, Copy, Debug)]
+struct Aim {
+    up: [f32; 3],
+    offset_m: [f32; 3],
+    offset_up_m: f32,
+}
+
+impl Block {
+    fn new(points: &[Point], horizons: &mut BTreeMap<u32, Horizon>) -> Self {
+        let centre = |point: &Point| point.position - point.up * RADIUS_M;
+        let sum = points
+            .iter()
+            .fold(Vec3::default(), |sum, point| sum + centre(point));
+        let origin = sum * (1.0 / points.len() as f64);
+        let spread_m = points
+            .iter()
+            .map(|point| (centre(point) - origin).norm())
+            .fold(0.0, f64::max);
+        let is_near = origin.norm() <= RADIUS_M / 8.0 && spread_m <= RADIUS_M / 8.0;
+        let aims = points.iter().map(|point| {
+            let offset = centre(point) - origin;
+            Aim {
+                up: [point.up.x, point.up.y, point.up.z].map(|x| x as f32),
+                offset_m: [offset.x, offset.y, offset.z].map(|x| x as f32),
+                offset_up_m: offset.dot(point.up) as f32,
+            }
+        });
+        let mut own: Vec<_> = points
+            .iter()
+            .map(|point| horizons.remove(&point.index))
+            .collect();
+        if own.iter().all(Option::is_none) {
+            own = Vec::new();
+        }
+        Self {
+            ball: Ball {
+                origin,
+                spread_m: if is_near { spread_m } else { f64::NAN },
+            },
+            aims: aims.collect(),
+            points: points.to_vec(),
+            horizons: own,
+        }
     }
+}
+
+/// The points as nodes of at most `levels[0]` points and so on: all parts of a node but the last are full.
+fn nodes(
+    points: &mut [Point],
+    levels: &[usize],
+    horizons: &mut BTreeMap<u32, Horizon>,
+) -> Vec<Node> {
+    let Some((&most, deeper)) = levels.split_first() else {
+        return Vec::new();
+    };
+    let mut all = Vec::new();
+    split(points, most, &mut |points| {
+        all.push(Node {
+            cap: Cap::around(points),
+            inside: match deeper {
+                [] => Inside::Block(Block::new(points, horizons)),
+                _ => Inside::Nodes(nodes(points, deeper, horizons)),
+            },
+        });
+    });
+    all
 }
 
 /// Halves the points along their widest axis until each part has at most `most`, and hands out the parts.
