@@ -1,34 +1,39 @@
-// node compare.mjs MODULE.wasm NATIVE.csv: the module's positions against those of the native program.
+// node compare.mjs MODULE.wasm NATIVE.csv: the module's positions and views against those of the native program.
 import { readFileSync } from "node:fs";
 
-// Native sines and cosines differ from WebAssembly's in the last bit: 1e-9 m at 7,000 km, 1e-8 m at the height of a day's orbit.
+// Sines and cosines of native libraries differ from WebAssembly's in the last bit: 1e-9 m at 7,000 km, 1e-8 m for orbits of a day.
 const TOLERANCE_M = 1e-6;
 
 const [modulePath, csvPath] = process.argv.slice(2);
 const { instance } = await WebAssembly.instantiate(readFileSync(modulePath), {});
-const { satellites, propagate, coordinate_m } = instance.exports;
+const { satellites, propagate, coordinate_m, pairs } = instance.exports;
 
 let worst = 0;
-let positions = 0;
-let failures = 0;
+let compared = 0;
+let refused = 0;
 let now;
-const times = new Set();
+const moments = new Set();
 for (const line of readFileSync(csvPath, "utf8").trim().split("\n").slice(1)) {
-  const [seconds, satellite, ...native] = line.split(",").map(Number);
-  if (seconds !== now) propagate((now = seconds));
-  times.add(seconds);
+  const [by, seconds, nativePairs, satellite, ...native] = line.split(",").map(Number);
+  const moment = `${by} ${seconds}`;
+  if (moment !== now) {
+    now = moment;
+    moments.add(moment);
+    propagate(by, seconds);
+    if (nativePairs === 0 || pairs() !== nativePairs) throw new Error(`${line}: WebAssembly sees ${pairs()} pairs`);
+  }
   const wasm = [0, 1, 2].map((axis) => coordinate_m(satellite, axis));
-  positions += 1;
   if (native.some(Number.isNaN)) {
-    failures += 1;
-    if (!wasm.every(Number.isNaN)) throw new Error(`${line}: native gives no position, WebAssembly ${wasm}`);
+    refused += 1;
+    if (!wasm.every(Number.isNaN)) throw new Error(`${line}: WebAssembly gives ${wasm}`);
     continue;
   }
+  compared += 1;
   const distance = Math.hypot(...wasm.map((x, axis) => x - native[axis]));
   if (!(distance <= TOLERANCE_M)) throw new Error(`${line}: WebAssembly gives ${wasm}, ${distance} m off`);
   worst = Math.max(worst, distance);
 }
-if (times.size === 0 || positions !== satellites() * times.size || failures === positions) {
-  throw new Error(`${positions} positions of ${satellites()} satellites at ${times.size} times: nothing was compared`);
+if (compared === 0 || compared + refused !== satellites() * moments.size) {
+  throw new Error(`${compared} and ${refused} positions of ${satellites()} satellites at ${moments.size} moments`);
 }
-console.log(`${positions} positions (${failures} that SGP4 refuses), largest difference ${worst.toExponential(1)} m`);
+console.log(`${compared} positions and ${moments.size} views as native, ${refused} refused by both; within ${worst.toExponential(1)} m`);
