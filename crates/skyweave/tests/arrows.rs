@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-/// What each crate may import of the workspace. `service` is designed and not yet built.
+/// What each crate may import of the workspace.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("skyweave-base", &[]),
     ("skyweave-orbit", &["skyweave-base"]),
@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["skyweave-base", "skyweave-orbit", "skyweave-radio"],
     ),
     ("skyweave-dataplane", &["skyweave-base"]),
+    ("skyweave-service", &["skyweave-base"]),
     (
         "skyweave-world",
         &[
