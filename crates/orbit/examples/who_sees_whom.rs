@@ -17,8 +17,14 @@ const LOWEST_LINK_HEIGHT_M: f64 = 80e3;
 /// Of each list, its head is printed.
 const SHOWN: usize = 8;
 const SPEED_OF_LIGHT_M_S: f64 = 299_792_458.0;
-/// Kyiv, Warsaw, Frankfurt, Istanbul.
-const PLACES: [&str; 4] = ["50.45,30.52", "52.23,21.01", "50.11,8.68", "41.01,28.98"];
+/// Kyiv, Warsaw, Frankfurt, Istanbul, New York.
+const PLACES: [&str; 5] = [
+    "50.45,30.52",
+    "52.23,21.01",
+    "50.11,8.68",
+    "41.01,28.98",
+    "40.71,-74.01",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let time: Utc = argument(0, "2026-05-21T12:00:00Z").parse()?;
