@@ -168,8 +168,9 @@ fn world() -> (Register, BTreeMap<UtId, Claim>) {
             },
         );
     }
-    run(&mut r, Action::AddTerminals(terminals));
-    (r, claims)
+    let mut things = r.to_things();
+    things.terminals = terminals;
+    (Register::load(things).unwrap(), claims)
 }
 
 fn entitlement(c: &mut Criterion) {
@@ -263,5 +264,28 @@ fn entitlement(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, entitlement);
+fn import(c: &mut Criterion) {
+    let mut csv = "id,key,model,batch,market\n".to_owned();
+    for n in 0..TERMINALS {
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&n.to_le_bytes());
+        let id = UtId::new([0x0100_0000, 0, n]);
+        csv += &format!("{id},{},rev4,{},UA\n", PublicKey(key), n / 1000);
+    }
+    let mut group = c.benchmark_group("import");
+    group.sample_size(10);
+    group.bench_function("parse 1M terminals", |b| {
+        b.iter(|| parse_terminals(csv.as_bytes()).unwrap())
+    });
+    let terminals = parse_terminals(csv.as_bytes()).unwrap();
+    group.bench_function("add 1M terminals", |b| {
+        b.iter_batched(
+            || Action::AddTerminals(terminals.clone()),
+            |action| run(&mut Register::default(), action),
+            BatchSize::PerIteration,
+        )
+    });
+}
+
+criterion_group!(benches, entitlement, import);
 criterion_main!(benches);

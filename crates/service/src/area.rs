@@ -404,4 +404,23 @@ mod tests {
             BadAreaReason::NotPolygons(_)
         ));
     }
+
+    proptest::proptest! {
+        /// A good text with any few bytes changed is read or refused.
+        #[test]
+        fn mutated_text_is_read_or_refused(
+            changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), 0_u8..128), 0..6),
+        ) {
+            let properties = r#""id":1,"name":"n","kind":"speed_limit","max_speed_km_h":9e1,"valid_until":"2026-01-01""#;
+            let mut bytes = collection(&[(properties, "[[[170,80],[-170,80],[-170,90],[170,90]]]")]).into_bytes();
+            for (at, byte) in changes {
+                let n = at.index(bytes.len());
+                bytes[n] = byte;
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            if let Err(bad) = parse_areas(&text) {
+                proptest::prop_assert!(!bad.is_empty());
+            }
+        }
+    }
 }

@@ -402,22 +402,82 @@ mod tests {
                     continue;
                 };
                 let expected = winds_around(&degrees[0], probe.lat_deg(), probe.lon_deg());
-                let cell = cell_of(probe);
-                let piece = cover.pieces.partition_point(|p| p.cells.end <= cell);
-                let found = cover
-                    .pieces
-                    .get(piece)
-                    .is_some_and(|p| p.cells.contains(&cell));
-                assert_eq!(
-                    found && cover.contains(piece, probe),
-                    expected,
-                    "{name} {lat} {lon}"
-                );
+                assert_eq!(has(&cover, probe), expected, "{name} {lat} {lon}");
                 assert_eq!(shape.contains(lat, lon), expected, "{name} {lat} {lon}");
                 inside += usize::from(expected);
             }
             assert!(inside > 100, "{name}: {inside}");
         }
+    }
+
+    /// The outlines of all countries and a precise one, against winding numbers.
+    #[test]
+    fn real_outlines_equal_winding_numbers() {
+        let files = [
+            include_str!("../../../data/boundaries/ukraine_adm0.geojson"),
+            include_str!("../../../data/boundaries/countries_50m.geojson"),
+        ];
+        let mut rng = skyweave_base::Seed::root(6).child("points", 0).rng();
+        let (mut refused, mut asked, mut inside) = (Vec::new(), 0, 0);
+        for (name, polygons) in files.iter().flat_map(|text| features(text)) {
+            let shape = match Shape::new(&polygons) {
+                Ok((shape, _)) => shape,
+                Err(error) => {
+                    refused.push(format!("{name}: {error}"));
+                    continue;
+                }
+            };
+            let cover = Cover::of(&shape);
+            let degrees = shape.to_degrees();
+            let corners: Vec<[f64; 2]> = degrees.iter().flatten().flatten().copied().collect();
+            for n in 0..60 {
+                let near = corners[(n * 7919) % corners.len()];
+                let spread = 10_f64.powf(rng.next_f64() * 4.0 - 3.0);
+                let (lat, lon) = (
+                    near[1] + (rng.next_f64() - 0.5) * spread,
+                    near[0] + (rng.next_f64() - 0.5) * spread,
+                );
+                let Some(probe) = Probe::new(lat, lon) else {
+                    continue;
+                };
+                let (lat, lon) = (probe.lat_deg(), probe.lon_deg());
+                let expected = degrees.iter().any(|rings| winds_around(rings, lat, lon));
+                assert_eq!(has(&cover, probe), expected, "{name} {lat} {lon}");
+                (asked, inside) = (asked + 1, inside + u32::from(expected));
+            }
+        }
+        assert!(asked > 14_000 && inside > asked / 5, "{inside} of {asked}");
+        assert!(refused.is_empty(), "{refused:#?}");
+    }
+
+    type Polygons = Vec<Vec<Vec<[f64; 2]>>>;
+
+    fn features(text: &str) -> Vec<(String, Polygons)> {
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        let read = |f: &serde_json::Value| {
+            let coordinates = f["geometry"]["coordinates"].clone();
+            let polygons = match f["geometry"]["type"].as_str() {
+                Some("MultiPolygon") => serde_json::from_value(coordinates).unwrap(),
+                _ => vec![serde_json::from_value(coordinates).unwrap()],
+            };
+            (f["properties"]["name"].to_string(), polygons)
+        };
+        value["features"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(read)
+            .collect()
+    }
+
+    fn has(cover: &Cover, probe: Probe) -> bool {
+        let cell = cell_of(probe);
+        let piece = cover.pieces.partition_point(|p| p.cells.end <= cell);
+        cover
+            .pieces
+            .get(piece)
+            .is_some_and(|p| p.cells.contains(&cell))
+            && cover.contains(piece, probe)
     }
 
     proptest! {

@@ -227,6 +227,11 @@ impl State {
         }
     }
 
+    /// True of a terminal that nobody has claimed yet.
+    pub(crate) const fn is_new(&self) -> bool {
+        matches!(self, Self::Manufactured | Self::Sold { .. })
+    }
+
     /// The market and the account, also of a blocked terminal.
     pub fn registration(&self) -> Option<Registration> {
         match self {

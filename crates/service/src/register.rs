@@ -60,7 +60,7 @@ pub enum Action {
     Deny(Denied),
     /// Takes one off the deny list.
     Undeny(Denied),
-    /// Adds terminals, all or none. The audit log keeps their number and a hash, not each.
+    /// Adds manufactured or sold terminals, all or none. The audit log keeps their number and a hash, not each.
     AddTerminals(Vec<Terminal>),
     /// A step in a terminal's life.
     Step(UtId, Step),
@@ -129,6 +129,8 @@ pub enum Refused {
     SameKey { first: UtId, second: UtId },
     #[error(transparent)]
     Step(#[from] StepRefused),
+    #[error("terminal {terminal} is {state}: only manufactured and sold ones can be added")]
+    NotNew { terminal: UtId, state: &'static str },
     #[error("account {account} may hold {limit} terminals and holds as many")]
     AccountFull { account: AccountId, limit: u32 },
     #[error("account {0} may not use the service: its standing is not active")]
@@ -452,12 +454,20 @@ impl Register {
             }
             Action::AddTerminals(terminals) => {
                 self.check_new(terminals)?;
+                if let Some(t) = terminals.iter().find(|t| !t.state.is_new()) {
+                    return Err(Refused::NotNew {
+                        terminal: t.id,
+                        state: t.state.name(),
+                    });
+                }
                 terminals.iter().for_each(|t| self.put_terminal(t.clone()));
                 terminals.iter().map(|t| Touched::Terminal(t.id)).collect()
             }
             Action::Step(id, step) => {
                 let transition = self.step(*id, *step, stamp)?;
-                return Ok((vec![Touched::Terminal(*id)], vec![transition]));
+                let mut touched = vec![Touched::Terminal(*id)];
+                touched.extend(self.drop_entries_of_others(*id));
+                return Ok((touched, vec![transition]));
             }
             Action::NoteLocationRead(id) => {
                 self.terminal(*id)?;
@@ -686,6 +696,25 @@ impl Register {
         let (after, transition) = apply(terminal, step, stamp)?;
         self.put_terminal(after);
         Ok(transition)
+    }
+
+    /// Takes a terminal off the lists where it stands for somebody who no longer holds it: the place is free again, and
+    /// would not come back with the terminal.
+    fn drop_entries_of_others(&mut self, id: UtId) -> Vec<Touched> {
+        let holder = self.holder(id).ok();
+        let gone = |list: &AllowList| {
+            list.entries
+                .get(&id)
+                .is_some_and(|e| Some(e.account) != holder)
+        };
+        let mut touched = Vec::new();
+        for list in self.lists.values_mut() {
+            if gone(list) {
+                list.entries.remove(&id);
+                touched.push(Touched::List(list.id));
+            }
+        }
+        touched
     }
 
     fn check_new(&self, terminals: &[Terminal]) -> Result<(), Refused> {

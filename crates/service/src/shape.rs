@@ -626,6 +626,7 @@ fn meets_itself(edges: usize, (i, a): (usize, &Edge), (j, b): (usize, &Edge)) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn ring(positions: &[[f64; 2]]) -> Result<(Shape, Vec<Fix>), ShapeError> {
         Shape::new(&[vec![positions.to_vec()]])
@@ -780,5 +781,27 @@ mod tests {
         let text = serde_json::to_string(&shape).unwrap();
         assert_eq!(serde_json::from_str::<Shape>(&text).unwrap(), shape);
         assert!(serde_json::from_str::<Shape>("[[[[0,0],[2,2],[2,0],[0,2]]]]").is_err());
+    }
+
+    proptest! {
+        /// Written and read again, a shape is the same: corners on a coarse grid, with poles, antimeridian and bands.
+        #[test]
+        fn any_shape_round_trips(
+            ring in prop::collection::vec((-24..=24_i32, -6..=6_i32, -1.0..1.0_f64), 3..8),
+            hole in prop::collection::vec((-24..=24_i32, -6..=6_i32, -1.0..1.0_f64), 0..5),
+        ) {
+            let positions = |r: Vec<(i32, i32, f64)>| -> Vec<[f64; 2]> {
+                r.into_iter().map(|(x, y, e)| [f64::from(x) * 15.0, (f64::from(y) * 15.0 + 3.0 * e).clamp(-90.0, 90.0)]).collect()
+            };
+            let mut rings = vec![positions(ring)];
+            if hole.len() > 2 {
+                rings.push(positions(hole));
+            }
+            if let Ok((shape, _)) = Shape::new(&[rings]) {
+                let (again, fixes) = Shape::new(&shape.to_degrees()).unwrap();
+                prop_assert_eq!(again, shape);
+                prop_assert_eq!(fixes, vec![]);
+            }
+        }
     }
 }

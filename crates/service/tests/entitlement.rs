@@ -16,12 +16,7 @@ struct Case {
 
 impl Case {
     fn new(plan: u32, at: Place) -> Self {
-        let mut register = register(2);
-        register
-            .apply(&command(Action::AddTerminals(vec![activated(
-                1, 1, plan, at,
-            )])))
-            .unwrap();
+        let register = with_terminals(&register(2), vec![activated(1, 1, plan, at)]);
         Self {
             register,
             claim: claim(48.0, 30.0),
@@ -326,9 +321,7 @@ fn the_list_works_as_in_ukraine() {
     let more: Vec<Terminal> = (2..6)
         .map(|n| activated(n, 1, 1, Place::Area(HOME_AREA)))
         .collect();
-    case.register
-        .apply(&command(Action::AddTerminals(more)))
-        .unwrap();
+    case.register = with_terminals(&case.register, more);
     let ask = |n, seen| Action::Request(LIST, RequestId(n), ut(n as u32), seen);
     let approve = |n| Action::Approve(LIST, RequestId(n));
     let mut case = case.with(ask(1, Seen::Unseen));
@@ -393,6 +386,10 @@ fn the_list_works_as_in_ukraine() {
     let case = handed_on
         .into_iter()
         .fold(case, |case, s| case.with(Action::Step(ut(1), s)));
+    assert!(
+        !case.register.lists()[&LIST].entries.contains_key(&ut(1)),
+        "the place on the list is free again"
+    );
     assert_eq!(case.rule().unwrap().0, Rule::NotOnAllowList);
     let case = mobile().with(Action::PutArea(area(
         1,
@@ -573,12 +570,7 @@ fn random_action(n: u32, choice: (u8, u32, u32)) -> Action {
         9 => Action::Request(LIST, RequestId(u64::from(a % 50)), terminal, Seen::Shown),
         10 => Action::Approve(LIST, RequestId(u64::from(a % 50))),
         11 => Action::Unlist(LIST, terminal),
-        12 => Action::AddTerminals(vec![activated(
-            10_000 + a % 60,
-            1,
-            1,
-            Place::Area(HOME_AREA),
-        )]),
+        12 => Action::AddTerminals(vec![sold(10_000 + a % 60)]),
         13 => Action::SetDefaults(Defaults {
             elsewhere: if b % 2 == 0 {
                 Elsewhere::Open
@@ -746,12 +738,6 @@ fn an_account_holds_no_more_than_its_limit_and_ids_and_keys_are_unique() {
         terminal_limit: Some(1),
     };
     r.apply(&command(Action::PutAccount(limited))).unwrap();
-    let sold = |n| Terminal {
-        state: State::Sold {
-            market: market("PL"),
-        },
-        ..activated(n, 1, 1, Place::Area(HOME_AREA))
-    };
     let copy = Terminal {
         id: ut(3),
         ..sold(1)
@@ -765,6 +751,13 @@ fn an_account_holds_no_more_than_its_limit_and_ids_and_keys_are_unique() {
         })
     );
     assert!(r.terminals().is_empty(), "all or none");
+    let finished = vec![sold(1), activated(2, 1, 1, Place::Area(HOME_AREA))];
+    let refused = r.apply(&command(Action::AddTerminals(finished)));
+    let not_new = Refused::NotNew {
+        terminal: ut(2),
+        state: "activated",
+    };
+    assert_eq!(refused, Err(not_new), "no life begins in the middle");
     r.apply(&command(Action::AddTerminals(vec![sold(1), sold(2)])))
         .unwrap();
     assert!(matches!(

@@ -190,7 +190,7 @@ pub(crate) fn activated(n: u32, account: u64, plan: u32, place: Place) -> Termin
 /// A register with `n` terminals all over the countries and the sea, and their claims.
 pub(crate) fn crowd(n: u32, rng: &mut Rng) -> (Register, BTreeMap<UtId, Claim>) {
     let accounts = u64::from(n / 3 + 1);
-    let mut r = register(accounts);
+    let r = register(accounts);
     let mut claims = BTreeMap::new();
     let mut terminals = Vec::new();
     for i in 0..n {
@@ -219,6 +219,21 @@ pub(crate) fn crowd(n: u32, rng: &mut Rng) -> (Register, BTreeMap<UtId, Claim>) 
         );
         terminals.push(terminal);
     }
-    r.apply(&command(Action::AddTerminals(terminals))).unwrap();
-    (r, claims)
+    (with_terminals(&r, terminals), claims)
+}
+
+/// The register with these terminals besides, in whatever state, as a store would load it.
+pub(crate) fn with_terminals(register: &Register, terminals: Vec<Terminal>) -> Register {
+    let mut things = register.to_things();
+    things.terminals.extend(terminals);
+    Register::load(things).unwrap()
+}
+
+/// Sold, nobody's.
+pub(crate) fn sold(n: u32) -> Terminal {
+    let market = market("PL");
+    Terminal {
+        state: State::Sold { market },
+        ..activated(n, 1, 1, Place::Area(HOME_AREA))
+    }
 }
