@@ -39,7 +39,7 @@ enum Command {
     Plan(Plan),
     /// Round-trip times and paths between ground sites over the constellation
     Routes(Routes),
-    /// Where satellites are, which are visible from a place, and when they pass
+    /// Where satellites are by SGP4, which are visible from a place, and when they pass
     Orbit(Orbit),
     /// Validate a scenario or a plan, and list every problem with file, line and field
     Check(Check),
@@ -278,6 +278,10 @@ pub(crate) struct SkyArgs {
     /// UTC time (default: the newest epoch of the element sets)
     #[arg(long, value_name = "T")]
     pub(crate) time: Option<String>,
+    /// How the Earth stands (UT1, polar motion): a table of the IERS, finals2000A or EOP C04 (default: the built-in one,
+    /// from 2020-01-01 on). For times that it does not cover UT1 = UTC and no polar motion: at most 460 m off at 550 km
+    #[arg(long, value_name = "FILE")]
+    pub(crate) earth_orientation: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

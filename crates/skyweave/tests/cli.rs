@@ -270,6 +270,57 @@ fn orbit_tells_what_a_place_sees() {
     assert!(positions.lines().count() >= 4);
 }
 
+/// What is said of the Earth's orientation, and that a table moves Earth-fixed positions but not TEME: by 36 m at most in 2026.
+#[test]
+fn orbit_says_which_earth_orientation_it_uses() {
+    let positions = |more: &[&str]| {
+        let args = ["orbit", "positions", "--satellite", "45567", "--json"];
+        let output = skyweave(&[&args[..], more].concat());
+        let row = json_lines(&stdout(&output)).remove(0);
+        (row, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (built_in, told) = positions(&["--time", "2026-05-21T00:00:00Z"]);
+    assert!(
+        told.contains("Earth orientation: IERS, the built-in table (2020-01-01 to 2027-"),
+        "{told}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let old = folder.path().join("old.c04");
+    let row = |day: u32| {
+        format!(
+            "2016 12 {day} 0 {}.00 0.1 0.3 -0.4{} \n",
+            57_723 + day - 1,
+            " 0".repeat(13)
+        )
+    };
+    std::fs::write(&old, format!("# C04\n{}{}", row(1), row(2))).unwrap();
+    let old = old.to_str().unwrap();
+    let (zero, told) = positions(&["--time", "2026-05-21T00:00:00Z", "--earth-orientation", old]);
+    assert!(
+        told.contains("warning")
+            && told.contains("2016-12-01 to 2016-12-02")
+            && told.contains("460 m"),
+        "{told}"
+    );
+    let moved_m = ["ecef_x_km", "ecef_y_km", "ecef_z_km"]
+        .map(|axis| 1e3 * (zero[axis].as_f64().unwrap() - built_in[axis].as_f64().unwrap()));
+    let moved_m = moved_m.iter().map(|d| d * d).sum::<f64>().sqrt();
+    assert!((0.03..36.0).contains(&moved_m), "{moved_m}");
+    assert_eq!(zero["teme_x_km"], built_in["teme_x_km"]);
+    std::fs::write(old, "# C04\n2016 12 1 0 57723.00 0.1 0.3\n").unwrap();
+    refused(
+        &[
+            "orbit",
+            "visible",
+            "--at",
+            "Kyiv",
+            "--earth-orientation",
+            old,
+        ],
+        &["line 2", "21 columns"],
+    );
+}
+
 #[test]
 fn bad_input_is_told_what_is_wrong_and_what_to_do() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,9 @@ use crate::table::{read_csv, required};
 use core::f64::consts::TAU;
 use serde::Serialize;
 use skyweave_base::{SatId, Span, Time, Utc};
-use skyweave_orbit::{Elements, ElementsError, Format, Sky, WalkerShell, parse};
+use skyweave_orbit::{
+    EarthOrientationTable, Elements, ElementsError, Ephemeris, Format, Sky, WalkerShell, parse,
+};
 use skyweave_plan::{Seam, plus_grid, walker_grid};
 use std::sync::Arc;
 
@@ -73,7 +75,9 @@ impl core::fmt::Display for LeftOut {
 #[derive(Debug)]
 pub(crate) struct Constellation {
     pub(crate) elements: Vec<Elements>,
-    pub(crate) sky: Sky,
+    pub(crate) ephemeris: Ephemeris,
+    /// Whether the built-in table tells how the Earth stands at the start.
+    pub(crate) earth_orientation: bool,
     /// By satellite: `None` if it is in service.
     pub(crate) left_out: Vec<Option<LeftOut>>,
     pub(crate) lasers: Arc<[(SatId, SatId)]>,
@@ -93,6 +97,12 @@ impl Constellation {
 /// The elements of the built-in snapshot, of 20 and 21 May 2026.
 pub fn builtin_elements() -> Vec<Elements> {
     parse(builtin::STARLINK_2026_05_21, Format::Tle)
+        .expect("built-in data is well formed: a test reads it")
+}
+
+/// The Earth's orientation from 1 January 2020 on, by day, with a year of predictions.
+pub fn builtin_earth_orientation() -> EarthOrientationTable {
+    EarthOrientationTable::parse(builtin::EARTH_ORIENTATION)
         .expect("built-in data is well formed: a test reads it")
 }
 
@@ -153,9 +163,11 @@ pub(crate) fn load(
         )));
     }
     let lasers = load_lasers(lasers, spec, &elements, &left_out, start, files, problems).into();
+    let table = builtin_earth_orientation();
     Some(Constellation {
         elements,
-        sky,
+        earth_orientation: table.at(start).is_some(),
+        ephemeris: Ephemeris::new(sky.with_orientation(table)),
         left_out,
         lasers,
         median_age,

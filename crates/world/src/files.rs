@@ -51,6 +51,7 @@ pub(crate) mod builtin {
     }
     data! {
         STARLINK_2026_05_21 = "orbits/starlink-2026-05-21.tle";
+        EARTH_ORIENTATION = "earth-orientation/finals2000A.2020-2027.txt";
         GATEWAYS = "ground/gateways.csv";
         POPS = "ground/pops.csv";
         CITIES = "population/cities15000.csv";

@@ -99,7 +99,7 @@ fn route(
         length: plan.end - plan.start + BEYOND_END,
     };
     let ground = |t| Ok(world.position(terminal, t).to_ecef());
-    let satellite = |id: SatId| move |t| world.sky().ecef(id, t);
+    let satellite = |id: SatId| move |t| world.ephemeris().position(id, t);
     let at_gateway = gateway.place.to_ecef();
     let mut legs = Vec::with_capacity(landing.path.len() + 2);
     // Each satellite's own delay belongs to the link on the terminal's side of it.

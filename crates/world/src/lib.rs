@@ -21,7 +21,7 @@ mod table;
 mod track;
 mod world;
 
-pub use constellation::{LeftOut, builtin_elements};
+pub use constellation::{LeftOut, builtin_earth_orientation, builtin_elements};
 pub use files::{Files, FilesError, NoFiles, builtin_scenario, builtin_scenarios};
 pub use places::{Place, PlaceError, find_place};
 pub use problem::{Location, Problem, Problems, Severity, did_you_mean};

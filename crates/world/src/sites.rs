@@ -5,7 +5,8 @@ use crate::problem::{Location, Problems};
 use crate::table::{optional, read_csv, required};
 use crate::world::World;
 use core::fmt::Write as _;
-use skyweave_base::{Ellipsoid, Geodetic, Time};
+use skyweave_base::{Ecef, Ellipsoid, Geodetic, Time};
+use skyweave_orbit::Vectors;
 use skyweave_plan::{Route, Router, laser_usable};
 
 /// Ground sites and the pairs of them between which routes are wanted.
@@ -150,7 +151,9 @@ impl World {
     /// The routes of all pairs at an instant, with the scenario's link and laser limits, in the order of the pairs. Sites use any
     /// satellite in service that the user links' limit allows.
     pub fn routes<'a>(&self, sites: &'a SitePairs, t: Time) -> Vec<SiteRoute<'a>> {
-        let mut satellites = self.sky().ecef_all(t);
+        let mut positions_m = Vectors::default();
+        self.ephemeris().positions_into(t, &mut positions_m);
+        let mut satellites: Vec<Option<Ecef>> = positions_m.iter().map(|p| p.map(Ecef)).collect();
         for (position, left_out) in satellites.iter_mut().zip(&self.constellation.left_out) {
             if left_out.is_some() {
                 *position = None;

@@ -22,6 +22,8 @@ pub struct Summary {
     pub left_out: Vec<(String, usize)>,
     /// Median distance of the elements from the start, days; 0 for Walker shells.
     pub median_element_age_days: f64,
+    /// How the Earth stands: by the built-in table, or without one.
+    pub earth_orientation: &'static str,
     /// Laser links.
     pub lasers: usize,
     /// The radio profile.
@@ -59,6 +61,12 @@ impl Summary {
             satellites_in_service: sky.in_service(),
             left_out,
             median_element_age_days: sky.median_age.as_secs_f64() / 86_400.0,
+            earth_orientation: match sky.earth_orientation {
+                true => "UT1 and polar motion of the IERS (built-in table)",
+                false => {
+                    "UT1 = UTC, no polar motion (the built-in table does not cover the start): at most 460 m off"
+                }
+            },
             lasers: sky.lasers.len(),
             profile: world.profile.name.clone(),
             gateways: (world.ground.gateways.len(), world.ground.gateways_listed),
@@ -94,6 +102,7 @@ impl fmt::Display for Summary {
         for (reason, count) in &self.left_out {
             write!(f, "\n            {count} left out: {reason}")?;
         }
+        write!(f, "\nearth       {}", self.earth_orientation)?;
         write!(f, "\nlasers      {} links", self.lasers)?;
         write!(f, "\nradio       {}", self.profile)?;
         write!(

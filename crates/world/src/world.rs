@@ -14,9 +14,9 @@ use crate::summary::Summary;
 use crate::track::Track;
 use h3o::{CellIndex, LatLng, Resolution};
 use rayon::prelude::*;
-use skyweave_base::{CellId, EpochNumber, Geodetic, SatId, Span, TerminalId, Time};
+use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, SatId, Span, TerminalId, Time};
 use skyweave_dataplane::EpochTable;
-use skyweave_orbit::{Elements, Sky};
+use skyweave_orbit::{Elements, Ephemeris, Sky, Vectors};
 use skyweave_plan::{Cell, Gateway, Inputs, LiveTerminal, Plan, PointOfPresence, SatelliteState};
 use skyweave_radio::{LinkLimit, Profile};
 use std::sync::Arc;
@@ -216,9 +216,14 @@ impl World {
         &self.constellation.elements
     }
 
-    /// All satellites in motion, by the same ids.
+    /// Where all satellites are at any instant, by the same ids: what plans and packets go by.
+    pub fn ephemeris(&self) -> &Ephemeris {
+        &self.constellation.ephemeris
+    }
+
+    /// What the ephemeris interpolates: the satellites by SGP4 itself.
     pub fn sky(&self) -> &Sky {
-        &self.constellation.sky
+        self.ephemeris().sky()
     }
 
     /// Why a satellite is not in service; `None` if it is.
@@ -359,20 +364,22 @@ impl World {
     /// What the plan of an epoch may depend on.
     pub fn inputs(&self, epoch: EpochNumber) -> Inputs {
         let middle = epoch.start() + Span::from_nanos(EpochNumber::LENGTH.nanos() / 2);
-        let sky = &self.constellation.sky;
-        let (start, end) =
-            rayon::join(|| sky.ecef_all(epoch.start()), || sky.ecef_all(epoch.end()));
+        let [start, end] = [epoch.start(), epoch.end()].map(|t| {
+            let mut positions_m = Vectors::default();
+            self.ephemeris().positions_into(t, &mut positions_m);
+            positions_m
+        });
         let satellites = self
             .constellation
             .left_out
             .iter()
-            .zip(start.into_iter().zip(end))
+            .zip(start.iter().zip(end.iter()))
             .enumerate();
         let satellites = satellites.filter_map(|(i, (left_out, (start, end)))| {
             let state = SatelliteState {
                 id: SatId(i as u32),
-                start: start?,
-                end: end?,
+                start: Ecef(start?),
+                end: Ecef(end?),
             };
             left_out.is_none().then_some(state)
         });

@@ -179,7 +179,7 @@ fn describe(
     let landing = &plan.landings[slot.landing as usize];
     told.satellite = Some(world.satellites()[slot.satellite.index()].name.clone());
     told.elevation_deg = terminal
-        .zip(world.sky().ecef(slot.satellite, plan.start).ok())
+        .zip(world.ephemeris().position(slot.satellite, plan.start).ok())
         .map(|(terminal, satellite)| {
             Enu::at(world.position(terminal, plan.start))
                 .look(satellite)

@@ -1,14 +1,15 @@
-//! `skyweave orbit`: positions, what is visible, and passes.
+//! `skyweave orbit`: positions, what is visible, and passes. All by SGP4 itself, of which plans and packets use an interpolation.
 
 use super::{parse_time, planner_pool};
 use crate::cli::{Frame, OrbitCommand, Passes, Positions, SkyArgs, View};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use skyweave_base::{SatId, Span, Time, Utc};
-use skyweave_orbit::{Elements, Format, Sighting, Sky, passes, visible};
+use skyweave_orbit::{EarthOrientationTable, Elements, Format, Sighting, Sky, passes, visible};
 use skyweave_world::Place;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Does what is asked of the sky.
 pub(crate) fn orbit(command: &OrbitCommand) -> Result<ExitCode> {
@@ -25,6 +26,13 @@ struct Chosen {
     elements: Vec<Elements>,
     sky: Sky,
     time: Time,
+    earth: Earth,
+}
+
+/// How the Earth stands, and from where that is known.
+struct Earth {
+    table: Arc<EarthOrientationTable>,
+    source: String,
 }
 
 impl SkyArgs {
@@ -63,7 +71,8 @@ impl SkyArgs {
             Some(text) => parse_time(text)?,
             None => newest.into(),
         };
-        let sky = Sky::new(&elements)?;
+        let earth = self.earth()?;
+        let sky = Sky::new(&elements)?.with_orientation(Arc::clone(&earth.table));
         let oldest = elements
             .iter()
             .map(|e| (time - Time::from(e.epoch)).as_secs_f64().abs())
@@ -78,7 +87,47 @@ impl SkyArgs {
             elements,
             sky,
             time,
+            earth,
         })
+    }
+
+    fn earth(&self) -> Result<Earth> {
+        let (table, source) = match &self.earth_orientation {
+            None => (
+                skyweave_world::builtin_earth_orientation(),
+                "the built-in table".to_owned(),
+            ),
+            Some(path) => {
+                let name = path.display().to_string();
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the Earth orientation {name}"))?;
+                let table = EarthOrientationTable::parse(&text).with_context(|| name.clone())?;
+                (table, name)
+            }
+        };
+        Ok(Earth {
+            table: Arc::new(table),
+            source,
+        })
+    }
+}
+
+impl Earth {
+    /// Says on the standard error what is used for the times asked for.
+    fn tell(&self, from: Time, until: Time) {
+        let Self { table, source } = self;
+        let days = table.covers().map_or_else(String::new, |(first, last)| {
+            let day = |t: Time| t.to_string()[..10].to_owned();
+            format!("{} to {}", day(first), day(last))
+        });
+        if table.at(from).is_some() && table.at(until).is_some() {
+            eprintln!("Earth orientation: IERS, {source} ({days})");
+        } else {
+            eprintln!(
+                "warning: {source} of Earth orientation covers {days} and not all times asked for: outside, UT1 is taken for UTC \
+                 and polar motion for zero, which moves Earth-fixed positions by tens of metres, at most 460 m at 550 km"
+            );
+        }
     }
 }
 
@@ -138,6 +187,8 @@ fn print_positions(args: &Positions) -> Result<()> {
         }
         writeln!(out)?;
     }
+    let last = Span::from_secs_f64(f64::from(args.count.saturating_sub(1)) * args.step);
+    chosen.earth.tell(chosen.time, chosen.time + last);
     let mut failed = 0_u64;
     for i in 0..args.count {
         let t = chosen.time + Span::from_secs_f64(f64::from(i) * args.step);
@@ -266,6 +317,7 @@ fn print_visible(args: &View) -> Result<()> {
         place,
         min_elevation_rad,
     } = args.choose()?;
+    chosen.earth.tell(chosen.time, chosen.time);
     let mut seen = visible(&chosen.sky, place.position, chosen.time, min_elevation_rad);
     seen.sort_by(|a, b| b.look.elevation_rad.total_cmp(&a.look.elevation_rad));
     let mut out = BufWriter::new(std::io::stdout().lock());
@@ -308,6 +360,7 @@ fn print_passes(args: &Passes) -> Result<()> {
         );
     }
     let until = chosen.time + Span::from_secs_f64(args.hours * 3600.0);
+    chosen.earth.tell(chosen.time, until);
     let found = passes(
         &chosen.sky,
         place.position,
