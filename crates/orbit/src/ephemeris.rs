@@ -125,7 +125,7 @@ impl Ephemeris {
         times: &[Time],
         consume: impl Fn(Time, &Vectors) -> T + Sync,
     ) -> Vec<T> {
-        /// Some hundreds of microseconds for ten thousand satellites: long against rayon's own cost.
+        /// Some hundreds of microseconds for ten thousand satellites: long against rayon's own cost, short against a segment.
         const EPOCHS_PER_TASK: usize = 20;
         let mut results = Vec::with_capacity(times.len());
         for times in times.chunk_by(|a, b| number(*a) == number(*b)) {
@@ -225,18 +225,18 @@ impl Segment {
     fn positions(&self, sky: &Sky, times: &[Time], positions_m: &mut [Vectors]) {
         positions_m.iter_mut().for_each(|p| p.resize(sky.len()));
         let level = Level::new();
-        match (times, &mut *positions_m) {
-            ([a, b, c, d], [p, q, r, s]) => {
-                let x = [a, b, c, d].map(|t| place(self.number, *t));
-                let out = [p, q, r, s].map(Vectors::blocks_mut);
+        let all_at_once = (times.try_into(), (&mut *positions_m).try_into());
+        if let (Ok(times), Ok(positions_m)) = all_at_once {
+            let times: &[Time; EPOCHS_PER_PASS] = times;
+            let positions_m: &mut [Vectors; EPOCHS_PER_PASS] = positions_m;
+            let x = times.map(|t| place(self.number, t));
+            let out = positions_m.each_mut().map(Vectors::blocks_mut);
+            dispatch!(level, simd => evaluate(simd, &self.blocks, x, out));
+        } else {
+            for (t, positions_m) in times.iter().zip(positions_m.iter_mut()) {
+                let x = [place(self.number, *t)];
+                let out = [positions_m.blocks_mut()];
                 dispatch!(level, simd => evaluate(simd, &self.blocks, x, out));
-            }
-            _ => {
-                for (t, positions_m) in times.iter().zip(positions_m.iter_mut()) {
-                    let x = [place(self.number, *t)];
-                    let out = [positions_m.blocks_mut()];
-                    dispatch!(level, simd => evaluate(simd, &self.blocks, x, out));
-                }
             }
         }
         for (t, positions_m) in times.iter().zip(positions_m) {

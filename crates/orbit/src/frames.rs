@@ -28,7 +28,8 @@ pub struct EarthFixed {
     pub velocity_m_s: Vec3,
 }
 
-/// How the Earth stands against the uniform clock and against its own axis (IERS Bulletins A and B).
+/// How the Earth stands against the uniform clock and against its own axis at one instant (IERS Bulletins A and B);
+/// [`EarthOrientationTable`](crate::EarthOrientationTable) has it for many.
 ///
 /// The default is zero for all. What that costs in position: UT1 − UTC is kept within 0.9 s, 460 m at 550 km over the
 /// equator (in January 2026 it was 0.072 s, 36 m); polar motion is up to 12 m in 2026 and 20 m at most.

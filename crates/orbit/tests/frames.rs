@@ -240,6 +240,26 @@ fn the_built_in_table_gives_the_positions_of_the_reference() {
     assert!(worst[0] < UT1_S && worst[1] < POLE_RAD && worst[2] < POSITION_M);
 }
 
+proptest::proptest! {
+    /// Whatever is done to a table, it is read or refused; what is read has values at its ends.
+    #[test]
+    fn damaged_tables_are_read_or_refused(
+        at in 0_usize..1600, cut in 0_usize..40, put in "[ -~\n\u{e9}]{0,12}", from_line in 0_usize..2840
+    ) {
+        let whole = earth_orientation();
+        let mut text: String = whole.lines().skip(from_line).take(10).map(|l| format!("{l}\n")).collect();
+        let at = at.min(text.len());
+        text.replace_range(at..(at + cut).min(text.len()), &put);
+        match EarthOrientationTable::parse(&text) {
+            Ok(table) => {
+                let (first, last) = table.covers().unwrap();
+                proptest::prop_assert!(table.at(first).is_some() && table.at(last).is_some());
+            }
+            Err(error) => proptest::prop_assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
 /// The documented cost of the default, so that the documentation stays true.
 #[test]
 fn without_earth_orientation_positions_are_within_a_hundred_metres() {
