@@ -30,6 +30,7 @@ mod earth_orientation;
 mod elements;
 mod ephemeris;
 mod frames;
+mod near_earth;
 mod omm;
 mod passes;
 mod propagation;

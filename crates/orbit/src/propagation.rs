@@ -1,4 +1,4 @@
-//! SGP4, by the crate `sgp4` (Vallado et al., "Revisiting Spacetrack Report #3", AIAA 2006-6753), with the constants
+//! SGP4 for one satellite at a time, by the crate `sgp4` (Vallado et al., "Revisiting Spacetrack Report #3", AIAA 2006-6753), with the constants
 //! and the mode that published element sets are made with: WGS72, "improved".
 //!
 //! The crate's own defaults are WGS84, or the AFSPC mode: neither is used. Decay and a negative mean motion, which the
@@ -69,7 +69,7 @@ impl PropagationError {
     }
 }
 
-/// SGP4 for one satellite: everything that does not depend on the time.
+/// SGP4 for one satellite in scalar arithmetic: what [`Sky`](crate::Sky) falls back on, and is checked against.
 #[derive(Clone, Debug)]
 pub struct Propagator {
     constants: sgp4::Constants,

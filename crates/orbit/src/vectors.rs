@@ -1,5 +1,6 @@
 //! Many vectors as a structure of arrays, the layout that vector instructions want.
 
+use fearless_simd::{Simd, f64x8};
 use skyweave_base::Vec3;
 
 /// Vectors in a [`Block`]: the f64 lanes of the widest registers in use (AVX-512), one cache line for each axis.
@@ -18,11 +19,34 @@ pub struct Block {
 }
 
 impl Block {
-    const NAN: Self = Self {
+    pub(crate) const NAN: Self = Self {
         x: [f64::NAN; LANES],
         y: [f64::NAN; LANES],
         z: [f64::NAN; LANES],
     };
+
+    /// The vector in `lane`, if it exists.
+    ///
+    /// # Panics
+    /// If there is no such lane.
+    pub fn get(&self, lane: usize) -> Option<Vec3> {
+        let v = Vec3::new(self.x[lane], self.y[lane], self.z[lane]);
+        (!v.x.is_nan()).then_some(v)
+    }
+
+    pub(crate) fn set(&mut self, lane: usize, vector: Option<Vec3>) {
+        let Vec3 { x, y, z } = vector.unwrap_or(Vec3::new(f64::NAN, f64::NAN, f64::NAN));
+        (self.x[lane], self.y[lane], self.z[lane]) = (x, y, z);
+    }
+
+    #[inline(always)]
+    pub(crate) fn from_lanes<S: Simd>([x, y, z]: [f64x8<S>; 3]) -> Self {
+        Self {
+            x: x.into(),
+            y: y.into(),
+            z: z.into(),
+        }
+    }
 }
 
 /// Vectors by satellite id, in blocks of [`LANES`]. A vector that does not exist, as that of a satellite whose propagation
@@ -65,9 +89,7 @@ impl Vectors {
         if index >= self.len {
             return None;
         }
-        let (block, lane) = (&self.blocks[index / LANES], index % LANES);
-        let v = Vec3::new(block.x[lane], block.y[lane], block.z[lane]);
-        (!v.x.is_nan()).then_some(v)
+        self.blocks[index / LANES].get(index % LANES)
     }
 
     pub(crate) fn set(&mut self, index: usize, v: Vec3) {

@@ -3,8 +3,8 @@
 mod common;
 
 use common::{minutes_to_span, shared};
-use skyweave_base::Vec3;
-use skyweave_orbit::{PropagationError, Propagator, parse_tle_unchecked};
+use skyweave_base::{SatId, Span, Time, Vec3};
+use skyweave_orbit::{Elements, PropagationError, Propagator, Sky, Teme, parse_tle_unchecked};
 
 /// The expected states have 8 decimals of a kilometre: half a unit in each of three components is 8.7e-6 m.
 const NEAR_EARTH_M: f64 = 2e-5;
@@ -52,6 +52,20 @@ fn blocks<'a>(tle: &'a str, expected: &str) -> Vec<Block<'a>> {
     blocks
 }
 
+/// A state of a satellite of the set, by its position in it, at a time from its epoch.
+type State<'a> = dyn Fn(usize, Span) -> Result<Teme, PropagationError> + 'a;
+
+/// Both ways to a state: the scalar code, and blocks of eight.
+fn both_ways(elements: &[Elements], test: impl Fn(&State)) {
+    test(&|id, since| {
+        Propagator::new(&elements[id])
+            .unwrap()
+            .teme_since_epoch(since)
+    });
+    let sky = Sky::new(elements).unwrap();
+    test(&|id, since| sky.teme(SatId(id as u32), Time::from(elements[id].epoch) + since));
+}
+
 #[test]
 fn all_states_of_the_verification_set() {
     let (Some(tle), Some(expected)) = (
@@ -63,12 +77,15 @@ fn all_states_of_the_verification_set() {
     let elements = parse_tle_unchecked(&tle).unwrap();
     let blocks = blocks(&tle, &expected);
     assert_eq!((elements.len(), blocks.len()), (33, 33));
+    both_ways(&elements, |state| check_states(&elements, &blocks, state));
+}
+
+fn check_states(elements: &[Elements], blocks: &[Block], state: &State) {
     let mut previous_row = [0.0; 7];
     let (mut rows, mut near_m, mut all_m, mut velocity_m_s) = (0, 0.0_f64, 0.0_f64, 0.0_f64);
-    for (e, block) in elements.iter().zip(&blocks) {
+    for (id, (e, block)) in elements.iter().zip(blocks).enumerate() {
         assert_eq!(e.catalog_number, block.number);
         let near_earth = 1440.0 / e.mean_motion_rev_day < NEAR_EARTH_PERIOD_MIN;
-        let propagator = Propagator::new(e).unwrap();
         let mut worst_m = 0.0_f64;
         for &row @ [minutes, x, y, z, vx, vy, vz] in &block.rows {
             rows += 1;
@@ -77,18 +94,14 @@ fn all_states_of_the_verification_set() {
                 assert_eq!(
                     (
                         block.number,
-                        propagator
-                            .teme_since_epoch(minutes_to_span(minutes))
-                            .unwrap_err()
-                            .code()
+                        state(id, minutes_to_span(minutes)).unwrap_err().code()
                     ),
                     (33334, 3)
                 );
                 continue;
             }
             previous_row = row;
-            let state = propagator
-                .teme_since_epoch(minutes_to_span(minutes))
+            let state = state(id, minutes_to_span(minutes))
                 .unwrap_or_else(|error| panic!("{} at {minutes} min: {error}", block.number));
             worst_m = worst_m.max((state.position_m - Vec3::new(x, y, z) * 1e3).norm());
             velocity_m_s =
@@ -121,8 +134,13 @@ fn blocks_that_end_early_end_with_the_codes_of_the_reference() {
         return;
     };
     let elements = parse_tle_unchecked(&tle).unwrap();
+    let blocks = blocks(&tle, &expected);
+    both_ways(&elements, |state| check_ends(&blocks, state));
+}
+
+fn check_ends(blocks: &[Block], state: &State) {
     let mut found = Vec::new();
-    for (e, block) in elements.iter().zip(blocks(&tle, &expected)) {
+    for (id, block) in blocks.iter().enumerate() {
         let [_, stop, step] = block.start_stop_step[..] else {
             panic!("{}", block.line_2)
         };
@@ -134,9 +152,7 @@ fn blocks_that_end_early_end_with_the_codes_of_the_reference() {
             } else {
                 last + step
             };
-            let error = Propagator::new(e)
-                .unwrap()
-                .teme_since_epoch(minutes_to_span(next.min(stop)));
+            let error = state(id, minutes_to_span(next.min(stop)));
             found.push((block.number, last, error.err().map(|error| error.code())));
         }
     }
