@@ -2,6 +2,7 @@
 
 use crate::frames::{EARTH_ROTATION_RAD_S, range_rate_m_s};
 use crate::sky::Sky;
+use crate::visibility::HorizonMask;
 use rayon::prelude::*;
 use skyweave_base::{Enu, Geodetic, LookAngles, SatId, Span, Time};
 
@@ -41,9 +42,10 @@ const REACH_SLACK_RAD: f64 = 0.02;
 /// Added to how fast it turns, for the same reason.
 const TURN_SLACK: f64 = 1.05;
 
-/// The satellites that stand at least at `min_elevation_rad` above `place` at `t`, by id. Those for which SGP4 fails are
-/// left out. Parallel on rayon's ambient pool.
-pub fn visible(sky: &Sky, place: Geodetic, t: Time, min_elevation_rad: f64) -> Vec<Sighting> {
+/// The satellites that stand at or above `mask`, a least elevation in rad or a [`HorizonMask`], as seen from `place` at `t`,
+/// by id. Those for which SGP4 fails are left out. Parallel on rayon's ambient pool.
+pub fn visible(sky: &Sky, place: Geodetic, t: Time, mask: impl Into<HorizonMask>) -> Vec<Sighting> {
+    let mask = mask.into();
     let enu = Enu::at(place);
     let rotation = sky.rotation(t);
     let states = sky.teme_all(t);
@@ -54,7 +56,7 @@ pub fn visible(sky: &Sky, place: Geodetic, t: Time, min_elevation_rad: f64) -> V
             let state = rotation.earth_fixed(&teme?);
             let look = enu.look(state.position);
             let range_rate_m_s = range_rate_m_s(enu.origin, &state);
-            (look.elevation_rad >= min_elevation_rad).then_some(Sighting {
+            mask.admits(&look).then_some(Sighting {
                 satellite,
                 time: t,
                 look,
@@ -65,21 +67,25 @@ pub fn visible(sky: &Sky, place: Geodetic, t: Time, min_elevation_rad: f64) -> V
 }
 
 /// All passes over `place` that are at least partly within `[from, to)`, by their beginning within that time, then by id.
-/// Times are good to a millisecond. Parallel on rayon's ambient pool.
+/// Times are good to a millisecond. `mask` is a least elevation in rad or a [`HorizonMask`]; behind a mask that varies, a
+/// satellite may come and go several times. Parallel on rayon's ambient pool.
 ///
 /// # Algorithm
 /// 1. Look at the satellite from time to time: often while the point below it is near enough to be in view, and otherwise
 ///    when it can be near again at the earliest.
 /// 2. Where the elevation has a maximum between three looks, but none of them is high enough, search for the maximum: a pass
 ///    may be shorter than the time between two looks.
+///    With a mask that varies, visits and gaps away from the maximum are found if they last longer than that time: an eighth
+///    of a passage overhead.
 /// 3. Each change between two looks is a rise or a set, found by bisection; the culmination is found by golden section.
 pub fn passes(
     sky: &Sky,
     place: Geodetic,
     from: Time,
     to: Time,
-    min_elevation_rad: f64,
+    mask: impl Into<HorizonMask>,
 ) -> Vec<Pass> {
+    let mask = &mask.into();
     let enu = Enu::at(place);
     let mut passes: Vec<Pass> = (0..sky.len() as u32)
         .into_par_iter()
@@ -88,7 +94,7 @@ pub fn passes(
                 sky,
                 satellite: SatId(id),
                 enu,
-                min_elevation_rad,
+                mask,
             };
             observed.passes(from, to)
         })
@@ -102,19 +108,22 @@ struct Observed<'a> {
     sky: &'a Sky,
     satellite: SatId,
     enu: Enu,
-    min_elevation_rad: f64,
+    mask: &'a HorizonMask,
 }
 
-/// A time and the elevation then.
-type Look = (Time, f64);
+/// A time, the elevation then, and whether that is high enough.
+type Look = (Time, f64, bool);
 
 impl Observed<'_> {
     /// A satellite that SGP4 cannot propagate stands nowhere: it counts as below everything.
-    fn elevation_rad(&self, t: Time) -> f64 {
-        let position = self.sky.ecef(self.satellite, t);
-        position.map_or(-core::f64::consts::PI, |position| {
-            self.enu.look(position).elevation_rad
-        })
+    fn look(&self, t: Time) -> Look {
+        match self.sky.ecef(self.satellite, t) {
+            Ok(position) => {
+                let angles = self.enu.look(position);
+                (t, angles.elevation_rad, self.mask.admits(&angles))
+            }
+            Err(_) => (t, -core::f64::consts::PI, false),
+        }
     }
 
     fn sighting(&self, t: Time) -> Option<Sighting> {
@@ -127,17 +136,13 @@ impl Observed<'_> {
         })
     }
 
-    fn is_high(&self, look: &Look) -> bool {
-        look.1 >= self.min_elevation_rad
-    }
-
     fn passes(&self, from: Time, to: Time) -> Vec<Pass> {
         if to <= from {
             return Vec::new();
         }
         let looks = self.with_short_passes(self.looks(from, to));
         let mut passes = Vec::new();
-        for run in runs(&looks, |look| self.is_high(look)) {
+        for run in runs(&looks, |look| look.2) {
             let (first, last) = (run.start, run.end - 1);
             let rise = (first > 0).then(|| self.change(looks[first].0, looks[first - 1].0));
             let set = (run.end < looks.len()).then(|| self.change(looks[last].0, looks[run.end].0));
@@ -164,34 +169,26 @@ impl Observed<'_> {
         let propagator = self.sky.propagator(self.satellite);
         let turn_rad_s = propagator.fastest_turn_rad_s() * TURN_SLACK + EARTH_ROTATION_RAD_S;
         // As for the caps of `Visibility`: ψ ≤ acos(q/r) − ε.
-        let (sin, cos) = self
-            .min_elevation_rad
-            .max(-core::f64::consts::FRAC_PI_2)
-            .sin_cos();
+        let least_rad = self.mask.least_rad();
+        let (sin, cos) = least_rad.max(-core::f64::consts::FRAC_PI_2).sin_cos();
         let height_m = self.enu.origin.0.dot(self.enu.up);
         let aside_m = (self.enu.origin.0 - self.enu.up * height_m).norm();
         let q = height_m * cos - aside_m * sin;
-        let reach_rad = (q / propagator.apogee_m()).clamp(-1.0, 1.0).acos()
-            - self.min_elevation_rad
-            + REACH_SLACK_RAD;
+        let reach_rad =
+            (q / propagator.apogee_m()).clamp(-1.0, 1.0).acos() - least_rad + REACH_SLACK_RAD;
         let shortest_s = LOOK_RAD / turn_rad_s;
         let last = to - Span::from_nanos(1);
         let mut looks = Vec::new();
         let mut t = from;
         loop {
-            let (elevation_rad, away_rad) = match self.sky.ecef(self.satellite, t) {
-                Ok(position) => (
-                    self.enu.look(position).elevation_rad,
-                    (position.0.dot(self.enu.up) / position.0.norm())
-                        .clamp(-1.0, 1.0)
-                        .acos(),
-                ),
-                Err(_) => (-core::f64::consts::PI, 0.0),
-            };
-            looks.push((t, elevation_rad));
+            looks.push(self.look(t));
             if t >= last {
                 return looks;
             }
+            let away_rad = self.sky.ecef(self.satellite, t).map_or(0.0, |position| {
+                let cos = position.0.dot(self.enu.up) / position.0.norm();
+                cos.clamp(-1.0, 1.0).acos()
+            });
             let wait_s = ((away_rad - reach_rad) / turn_rad_s).max(shortest_s);
             // Never later than the end, however slow the satellite.
             let wait = Span::from_secs_f64(wait_s).min(last - t);
@@ -205,13 +202,13 @@ impl Observed<'_> {
         for (i, &look) in looks.iter().enumerate() {
             let is_low_maximum = i > 0
                 && i + 1 < looks.len()
-                && !self.is_high(&look)
+                && !look.2
                 && looks[i - 1].1 <= look.1
                 && looks[i + 1].1 <= look.1;
             if is_low_maximum {
                 let t = self.culmination(looks[i - 1].0, looks[i + 1].0);
-                let maximum = (t, self.elevation_rad(t));
-                if t != look.0 && self.is_high(&maximum) {
+                let maximum = self.look(t);
+                if t != look.0 && maximum.2 {
                     let (first, second) = if t < look.0 {
                         (maximum, look)
                     } else {
@@ -231,7 +228,7 @@ impl Observed<'_> {
     fn change(&self, mut high: Time, mut low: Time) -> Time {
         while (high - low).nanos().abs() > RESOLUTION.nanos() {
             let middle = low + Span::from_nanos((high - low).nanos() / 2);
-            if self.elevation_rad(middle) >= self.min_elevation_rad {
+            if self.look(middle).2 {
                 high = middle
             } else {
                 low = middle
@@ -245,7 +242,7 @@ impl Observed<'_> {
         const GOLDEN: f64 = 0.618_033_988_749_894_9;
         let at = |low: Time, high: Time, share: f64| {
             let t = low + Span::from_nanos(((high - low).nanos() as f64 * share) as i64);
-            (t, self.elevation_rad(t))
+            (t, self.look(t).1)
         };
         let mut left = at(low, high, 1.0 - GOLDEN);
         let mut right = at(low, high, GOLDEN);

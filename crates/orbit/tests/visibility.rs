@@ -5,7 +5,9 @@ mod common;
 use common::{columns, shared, snapshot};
 use proptest::prelude::*;
 use skyweave_base::{Ecef, Enu, Geodetic, Span, Time, Utc, Vec3};
-use skyweave_orbit::{Format, Sky, Visibility, in_view, parse, visible};
+use skyweave_orbit::{
+    Format, HorizonMask, HorizonMaskError, Lists, Sky, Visibility, in_view, parse, passes, visible,
+};
 
 fn place(lat_deg: f64, lon_deg: f64, height_m: f64) -> Geodetic {
     Geodetic {
@@ -231,5 +233,217 @@ fn one_place_sees_what_the_index_sees() {
             "{slope} {}",
             sighting.range_rate_m_s
         );
+    }
+}
+
+/// Each satellite of the snapshot and each of thousands of points.
+#[test]
+fn the_whole_snapshot_is_as_brute_force_finds_it() {
+    let sky = Sky::new(&parse(&snapshot(), Format::Tle).unwrap()).unwrap();
+    let t = Time::from("2026-05-21T12:00:00Z".parse::<Utc>().unwrap());
+    let satellites: Vec<Ecef> = sky.ecef_all(t).into_iter().flatten().collect();
+    let anywhere = (0..1500).map(|i| {
+        place(
+            f64::from(i) * 0.12 - 90.0,
+            f64::from(i * 137 % 360) - 180.0,
+            0.0,
+        )
+    });
+    let country = (0..1500).map(|i| {
+        place(
+            45.0 + 0.004 * f64::from(i),
+            22.0 + f64::from(i * 137 % 1800) * 0.01,
+            200.0,
+        )
+    });
+    let points: Vec<Geodetic> = anywhere.chain(country).collect();
+    let visibility = Visibility::new(&points);
+    let mut lists = Lists::default();
+    for mask_deg in [-5.0, 0.0, 25.0, 40.0_f64] {
+        visibility.lists_into(&satellites, mask_deg.to_radians(), &mut lists);
+        for (i, &point) in points.iter().enumerate() {
+            assert_eq!(
+                lists.of(i),
+                brute_force(point, &satellites, mask_deg.to_radians()),
+                "{mask_deg}, {point:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn lists_are_filled_again_whatever_they_held() {
+    let many: Vec<Geodetic> = (0..5000)
+        .map(|i| place(f64::from(i % 120) - 60.0, f64::from(i % 359), 0.0))
+        .collect();
+    let satellites: Vec<Ecef> = (0..500)
+        .map(|i| place(f64::from(i % 100) - 50.0, f64::from(i % 359), 550e3).to_ecef())
+        .collect();
+    let (world, village) = (Visibility::new(&many), Visibility::new(&many[..3]));
+    let mut lists = world.lists(&satellites, 0.1);
+    village.lists_into(&satellites[..100], 0.4, &mut lists);
+    let fresh = village.lists(&satellites[..100], 0.4);
+    assert_eq!((lists.len(), lists.pairs()), (3, fresh.pairs()));
+    assert!(lists.iter().eq(fresh.iter()));
+    Visibility::default().lists_into(&satellites, 0.1, &mut lists);
+    assert!(lists.is_empty() && lists.pairs() == 0);
+}
+
+const DEG: f64 = core::f64::consts::PI / 180.0;
+
+#[test]
+fn a_mask_is_linear_between_its_corners_and_steps_where_two_meet() {
+    let mask = HorizonMask::new(&[
+        (10.0 * DEG, 0.0),
+        (20.0 * DEG, 0.4),
+        (20.0 * DEG, 0.6),
+        (350.0 * DEG, 0.2),
+    ])
+    .unwrap();
+    let near = |azimuth_deg: f64, expected: f64| {
+        let found = mask.at(azimuth_deg * DEG);
+        // A few roundings of numbers below 2π.
+        assert!((found - expected).abs() < 1e-14, "{azimuth_deg}: {found}");
+    };
+    near(10.0, 0.0);
+    near(15.0, 0.2);
+    near(20.0, 0.6);
+    near(185.0, 0.4);
+    near(350.0, 0.2);
+    near(0.0, 0.1);
+    near(5.0, 0.05);
+    assert_eq!(mask.least_rad(), 0.0);
+    assert_eq!(HorizonMask::from(0.3).at(4.0), 0.3);
+}
+
+#[test]
+fn what_is_no_mask_is_refused() {
+    assert_eq!(HorizonMask::new(&[]), Err(HorizonMaskError::Empty));
+    let azimuth =
+        |azimuth_rad: f64| HorizonMask::new(&[(0.0, 0.1), (azimuth_rad, 0.1)]).unwrap_err();
+    assert_eq!(
+        azimuth(-0.1),
+        HorizonMaskError::Azimuth {
+            corner: 1,
+            azimuth_rad: -0.1
+        }
+    );
+    assert_eq!(
+        azimuth(7.0),
+        HorizonMaskError::Azimuth {
+            corner: 1,
+            azimuth_rad: 7.0
+        }
+    );
+    assert!(matches!(
+        azimuth(f64::NAN),
+        HorizonMaskError::Azimuth { corner: 1, .. }
+    ));
+    let elevation = HorizonMask::new(&[(0.0, 25.0)]).unwrap_err();
+    assert_eq!(
+        elevation.to_string(),
+        "pair 0: elevation 25 rad is not from -π/2 to π/2"
+    );
+    let order = |pairs: &[(f64, f64)]| HorizonMask::new(pairs).unwrap_err();
+    assert_eq!(
+        order(&[(1.0, 0.1), (0.5, 0.1)]),
+        HorizonMaskError::Order { corner: 1 }
+    );
+    assert_eq!(
+        order(&[(1.0, 0.1), (1.0, 0.2), (1.0, 0.3)]),
+        HorizonMaskError::Order { corner: 2 }
+    );
+}
+
+/// A hill in the south, of 60 degrees: for the point that has it, nothing below it is in view; the others see as before.
+#[test]
+fn a_mask_of_its_own_hides_satellites_from_a_point() {
+    let sky = Sky::new(&parse(&snapshot(), Format::Tle).unwrap()).unwrap();
+    let t = Time::from("2026-05-21T12:00:00Z".parse::<Utc>().unwrap());
+    let satellites: Vec<Ecef> = sky.ecef_all(t).into_iter().map(Option::unwrap).collect();
+    let later: Vec<Ecef> = sky
+        .ecef_all(t + Span::from_secs(15))
+        .into_iter()
+        .map(Option::unwrap)
+        .collect();
+    let hill = HorizonMask::new(&[
+        (90.0 * DEG, 0.0),
+        (90.0 * DEG, 60.0 * DEG),
+        (270.0 * DEG, 60.0 * DEG),
+        (270.0 * DEG, 0.0),
+    ])
+    .unwrap();
+    let points: Vec<Geodetic> = (0..100)
+        .map(|i| place(45.0 + 0.05 * f64::from(i), 30.0, 0.0))
+        .collect();
+    let (plain, masked) = (
+        Visibility::new(&points),
+        Visibility::with_masks(&points, [(42, hill.clone())]),
+    );
+    let mask_rad = 25.0 * DEG;
+    let (all, lists) = (
+        plain.lists(&satellites, mask_rad),
+        masked.lists(&satellites, mask_rad),
+    );
+    let both = masked.lists_at_both(&satellites, &later, mask_rad);
+    let enu = Enu::at(points[42]);
+    let is_clear = |at: &[Ecef], s: u32| hill.admits(&enu.look(at[s as usize]));
+    let expected: Vec<u32> = all
+        .of(42)
+        .iter()
+        .copied()
+        .filter(|&s| is_clear(&satellites, s))
+        .collect();
+    assert!(expected.len() < all.of(42).len() && !expected.is_empty());
+    assert_eq!(lists.of(42), expected);
+    let at_both = plain.lists_at_both(&satellites, &later, mask_rad);
+    let clear_at_both = at_both
+        .of(42)
+        .iter()
+        .copied()
+        .filter(|&s| is_clear(&satellites, s) && is_clear(&later, s));
+    assert!(both.of(42).iter().copied().eq(clear_at_both));
+    assert!(
+        (0..100)
+            .filter(|&i| i != 42)
+            .all(|i| lists.of(i) == all.of(i))
+    );
+
+    // The single place: the same satellites above the hill, and passes that begin or end behind it.
+    let sighted: Vec<u32> = visible(&sky, points[42], t, hill.clone())
+        .iter()
+        .map(|s| s.satellite.0)
+        .collect();
+    let above = (0..satellites.len() as u32).filter(|&s| is_clear(&satellites, s));
+    assert!(sighted.iter().copied().eq(above));
+    let few = Sky::new(
+        &parse(&snapshot(), Format::Tle)
+            .unwrap()
+            .into_iter()
+            .step_by(100)
+            .collect::<Vec<_>>(),
+    )
+    .unwrap();
+    let until = t + Span::from_secs(6 * 3600);
+    let found = passes(&few, points[42], t, until, hill.clone());
+    assert!(!found.is_empty() && found.len() != passes(&few, points[42], t, until, 0.0).len());
+    for pass in found {
+        let edges = pass.rise.iter().chain(&pass.set);
+        assert!(
+            edges.clone().all(|sighting| hill.admits(&sighting.look)),
+            "{pass:?}"
+        );
+        // A millisecond on the other side of the edge it is hidden: the search ends there.
+        for (sighting, away) in pass
+            .rise
+            .iter()
+            .map(|s| (s, -1))
+            .chain(pass.set.iter().map(|s| (s, 1)))
+        {
+            let beyond = few
+                .ecef(sighting.satellite, sighting.time + Span::from_millis(away))
+                .unwrap();
+            assert!(!hill.admits(&enu.look(beyond)), "{sighting:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything here is f32 and one-sided: what f32 cannot decide is handed to the exact test in f64. So the lists are the
 //! same with all vector instructions, whether they fuse multiply and add or not. u = 2⁻²⁴ is the largest relative error of
-//! one rounding; bounds count roundings with and without fusing, and take twice the sum.
+//! one rounding; bounds count roundings with and without fusing. They stay below [`ROUNDING`].
 
 use super::{Block, Cap, Chunk, Search};
 use fearless_simd::{Select, Simd, prelude::*};
@@ -10,8 +10,8 @@ use fearless_simd::{Select, Simd, prelude::*};
 /// Satellites that are tested together: the f32 lanes of the widest registers.
 pub(super) const LANES: usize = 16;
 
-/// Rounding of a length computed from satellites at distance r, in units of r: 64 u.
-const ROUNDING: f64 = 1.0 / (1 << 18) as f64;
+/// Rounding of a length computed from satellites at distance r, in units of r: 32 u.
+const ROUNDING: f64 = 1.0 / (1 << 19) as f64;
 
 /// All points of a block lie, but for [`Ball::spread_m`], on a sphere of this radius about one origin, m. The ellipsoid's
 /// radii of curvature are within 36 km of it.
@@ -222,24 +222,26 @@ fn prepare<S: Simd, const N: usize>(
                     spread.mul_add((tilt - splat(search.tilt)).abs(), rounding),
                     second,
                 );
-                // The conditions of the bound; what is not a number fails them.
+                // The conditions of the bound. Limits that are not numbers decide nothing: no comparison with them is true.
                 let is_bound = r.simd_ge(r.mul_add(rounding, splat(RADIUS_M) + spread))
                     & rest2.simd_ge(splat(5.0) * r * spread)
                     & r2.simd_lt(splat(FAR2_M2));
                 x.store_slice(&mut seen.x[lane.clone()]);
                 y.store_slice(&mut seen.y[lane.clone()]);
                 z.store_slice(&mut seen.z[lane.clone()]);
-                let low = is_bound.select(limit - band, splat(f64::NEG_INFINITY));
-                let high = is_bound.select(limit + band, splat(f64::INFINITY));
+                let low = is_bound.select(limit - band, splat(f64::NAN));
+                let high = is_bound.select(limit + band, splat(f64::NAN));
                 low.store_slice(&mut seen.low_m[lane.clone()]);
                 high.store_slice(&mut seen.high_m[lane]);
             }
         }
         lanes.push(lane);
     }
+    // Beyond the last candidate there is nobody: out of view, and unknown to the exact test if a point is not a number.
     if let Some(last) = lanes.last_mut() {
         let seen = &mut last.at[0];
         for k in (from.len - 1) % LANES + 1..LANES {
+            last.ids[k] = u32::MAX;
             (seen.x[k], seen.y[k], seen.z[k]) = (0.0, 0.0, 0.0);
             (seen.low_m[k], seen.high_m[k]) = (f32::INFINITY, f32::INFINITY);
         }
@@ -305,13 +307,11 @@ pub(super) fn lists<S: Simd, const N: usize>(
 #[cold]
 #[inline(never)]
 fn decide(maybe: u64, surely: u64, ids: &[u32], is_in_view: impl Fn(u32) -> bool) -> u64 {
-    ids.iter().enumerate().fold(maybe, |bits, (k, &id)| {
-        let bit = 1 << k;
-        let is_open = (maybe & !surely) & bit != 0;
-        if is_open && !is_in_view(id) {
-            bits & !bit
-        } else {
-            bits
-        }
-    })
+    let (mut found, mut open) = (surely & maybe, maybe & !surely);
+    while open != 0 {
+        let k = open.trailing_zeros();
+        found |= u64::from(is_in_view(ids[k as usize])) << k;
+        open &= open - 1;
+    }
+    found
 }
