@@ -40,12 +40,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn propagation(sky: &Sky, start: Time) {
-    let satellites = sky.len() as u64;
+    let times: Vec<Time> = (0..MINUTES)
+        .map(|minute| start + Span::from_secs(minute * 60))
+        .collect();
+    let states = sky.len() as u64 * MINUTES as u64;
     measure("skyweave", "position_velocity", || {
-        for minute in 0..MINUTES {
-            black_box(sky.teme_all(start + Span::from_secs(minute * 60)));
-        }
-        satellites * MINUTES as u64
+        sky.teme_over(&times, |states| {
+            black_box(states);
+        });
+        states
+    });
+    measure("skyweave", "position", || {
+        sky.positions_over(&times, |states| {
+            black_box(states);
+        });
+        states
     });
 }
 
