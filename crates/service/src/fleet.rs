@@ -1,12 +1,15 @@
 //! The decisions for all terminals, kept up to date.
 //!
 //! A row for each terminal holds what the rules ask, so that a full evaluation is one pass over rows on all cores and a
-//! change asks only the rows that it can concern. Rows are by terminal id; the decisions do not depend on threads.
+//! change asks only the rows that it can concern. Decisions do not depend on threads or on the order of changes.
 
-use crate::ids::{AccountId, UtId};
+use crate::cover::CELLS;
+use crate::ids::UtId;
 use crate::policy::{Claim, Facts, KeyProof, Policy};
 use crate::register::{Register, Touched};
 use crate::rules::Decision;
+use core::num::NonZeroU32;
+use core::ops::Range;
 use rayon::prelude::*;
 use skyweave_base::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,9 +28,13 @@ const CHUNK: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct Fleet {
     policy: Policy,
+    /// Where each terminal's row is.
+    rows: BTreeMap<UtId, usize>,
     ids: Vec<UtId>,
     claims: Vec<Claim>,
     facts: Vec<Facts>,
+    /// Cell of each terminal, plus one: what a change of an area looks through.
+    cells: Vec<Option<NonZeroU32>>,
     decisions: Vec<Decision>,
 }
 
@@ -48,12 +55,16 @@ impl Fleet {
             .into_par_iter()
             .map(|(terminal, claim)| policy.facts(register, terminal, claim))
             .collect();
+        let cells = facts.iter().map(Policy::cell).collect();
         let decisions = facts.par_iter().map(|f| policy.decide(f, t)).collect();
+        let rows = ids.iter().copied().zip(0..).collect();
         Self {
             policy,
+            rows,
             ids,
             claims,
             facts,
+            cells,
             decisions,
         }
     }
@@ -65,7 +76,9 @@ impl Fleet {
 
     /// Decisions by terminal id.
     pub fn decisions(&self) -> impl ExactSizeIterator<Item = (UtId, &Decision)> {
-        self.ids.iter().copied().zip(&self.decisions)
+        self.rows
+            .iter()
+            .map(|(id, row)| (*id, &self.decisions[*row]))
     }
 
     /// One terminal's decision.
@@ -101,20 +114,21 @@ impl Fleet {
         Some(self.decisions[row])
     }
 
-    /// Takes over what a command changed and asks anew at `t` whoever it can concern. Returns those whose decision is
-    /// another now, by id. The result is as if all were evaluated, if all were evaluated at `t` or nothing began or
-    /// ended since (see [`Policy::next_change`]).
+    /// Takes over what a command changed and asks anew at `t` whoever it can concern. Returns those who are new or whose
+    /// decision is another now, by id. The result is as if all were evaluated, if all were evaluated at `t` or nothing
+    /// began or ended since (see [`Policy::next_change`]).
     pub fn follow(&mut self, register: &Register, touched: &[Touched], t: Time) -> Vec<UtId> {
-        let (mut rows, mut accounts) = (BTreeSet::new(), BTreeSet::<AccountId>::new());
-        let (mut cells, mut everybody) = (Vec::new(), false);
-        let mut new = Vec::new();
+        let (mut rows, mut cells) = (BTreeSet::new(), Vec::new());
+        let (mut changed, mut everybody) = (Vec::new(), false);
         for touched in touched {
             match touched {
                 Touched::Terminal(id) => match self.row(*id) {
                     Some(row) => drop(rows.insert(row)),
-                    None => new.push(*id),
+                    None => changed.extend(self.add(register, *id, t)),
                 },
-                Touched::Account(id) => drop(accounts.insert(*id)),
+                Touched::Account(id) => {
+                    rows.extend(register.held_by(*id).filter_map(|id| self.row(id)))
+                }
                 Touched::Area(id) => cells.extend(self.policy.refresh_area(register, *id)),
                 Touched::Plan(_) | Touched::Defaults => everybody = true,
                 // An organisation, a list's rules and an incident decide nothing by themselves: entries name terminals.
@@ -124,67 +138,34 @@ impl Fleet {
                 | Touched::Incident(_) => {}
             }
         }
-        self.add_rows(register, new, &mut rows);
         if everybody {
             self.policy.refresh_plans(register);
             rows.extend(0..self.ids.len());
         }
-        rows.extend(
-            accounts
-                .iter()
-                .flat_map(|a| register.held_by(*a))
-                .filter_map(|id| self.row(id)),
-        );
         let rows: Vec<usize> = rows.into_iter().collect();
-        let mut changed = self.renew(register, &rows, t);
-        changed.extend(self.reevaluate_cells(cells, t));
+        changed.extend(self.renew(register, &rows, t));
+        changed.extend(self.reevaluate_cells(&cells, t));
         changed.sort_unstable();
         changed.dedup();
         changed
     }
 
     fn row(&self, id: UtId) -> Option<usize> {
-        self.ids.binary_search(&id).ok()
+        self.rows.get(&id).copied()
     }
 
-    /// Makes room for new terminals. The rows already noted move with the ids.
-    fn add_rows(&mut self, register: &Register, new: Vec<UtId>, rows: &mut BTreeSet<usize>) {
-        let new: Vec<UtId> = new
-            .into_iter()
-            .filter(|id| register.terminals().contains_key(id))
-            .collect();
-        if new.is_empty() {
-            return;
-        }
-        let noted: Vec<UtId> = rows
-            .iter()
-            .map(|&row| self.ids[row])
-            .chain(new.iter().copied())
-            .collect();
-        let mut all: Vec<(UtId, Claim, Facts, Decision)> =
-            Vec::with_capacity(self.ids.len() + new.len());
-        let old = core::mem::take(&mut self.ids)
-            .into_iter()
-            .zip(core::mem::take(&mut self.claims));
-        let old = old
-            .zip(core::mem::take(&mut self.facts))
-            .zip(core::mem::take(&mut self.decisions));
-        all.extend(old.map(|(((id, claim), facts), decision)| (id, claim, facts, decision)));
-        for id in new {
-            let facts = self
-                .policy
-                .facts(register, &register.terminals()[&id], &SILENT);
-            let decision = self.policy.decide(&facts, Time::default());
-            all.push((id, SILENT, facts, decision));
-        }
-        all.sort_by_key(|row| row.0);
-        for (id, claim, facts, decision) in all {
-            self.ids.push(id);
-            self.claims.push(claim);
-            self.facts.push(facts);
-            self.decisions.push(decision);
-        }
-        *rows = noted.into_iter().filter_map(|id| self.row(id)).collect();
+    /// A row for a new terminal, which has said nothing yet.
+    fn add(&mut self, register: &Register, id: UtId, t: Time) -> Option<UtId> {
+        let facts = self
+            .policy
+            .facts(register, register.terminals().get(&id)?, &SILENT);
+        self.rows.insert(id, self.ids.len());
+        self.ids.push(id);
+        self.claims.push(SILENT);
+        self.cells.push(Policy::cell(&facts));
+        self.decisions.push(self.policy.decide(&facts, t));
+        self.facts.push(facts);
+        Some(id)
     }
 
     /// Makes the rows' facts anew from the register and decides; returns whose decision is another.
@@ -200,6 +181,7 @@ impl Fleet {
             .collect();
         let mut changed = Vec::new();
         for (row, facts, decision) in renewed {
+            self.cells[row] = Policy::cell(&facts);
             self.facts[row] = facts;
             if core::mem::replace(&mut self.decisions[row], decision) != decision {
                 changed.push(self.ids[row]);
@@ -209,39 +191,31 @@ impl Fleet {
     }
 
     /// Decides anew for the terminals in these cells.
-    fn reevaluate_cells(&mut self, mut cells: Vec<core::ops::Range<u32>>, t: Time) -> Vec<UtId> {
-        if cells.is_empty() {
+    fn reevaluate_cells(&mut self, touched: &[Range<u32>], t: Time) -> Vec<UtId> {
+        if touched.is_empty() {
             return Vec::new();
         }
-        cells.sort_by_key(|c| (c.start, c.end));
-        let mut merged: Vec<core::ops::Range<u32>> = Vec::new();
-        for range in cells {
-            match merged.last_mut() {
-                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-                _ => merged.push(range),
+        let mut within = vec![false; CELLS];
+        touched
+            .iter()
+            .for_each(|cells| within[cells.start as usize..cells.end as usize].fill(true));
+        let rows: Vec<usize> = self
+            .cells
+            .par_iter()
+            .enumerate()
+            .filter(|(_, cell)| cell.is_some_and(|cell| within[cell.get() as usize - 1]))
+            .map(|(row, _)| row)
+            .collect();
+        let decided: Vec<Decision> = rows
+            .par_iter()
+            .map(|&row| self.policy.decide(&self.facts[row], t))
+            .collect();
+        let mut changed = Vec::new();
+        for (row, now) in rows.into_iter().zip(decided) {
+            if core::mem::replace(&mut self.decisions[row], now) != now {
+                changed.push(self.ids[row]);
             }
         }
-        let within = |cell: u32| {
-            let n = merged.partition_point(|range| range.end <= cell);
-            merged.get(n).is_some_and(|range| range.start <= cell)
-        };
-        let (policy, ids) = (&self.policy, &self.ids);
-        self.decisions
-            .par_chunks_mut(CHUNK)
-            .zip(self.facts.par_chunks(CHUNK))
-            .zip(ids.par_chunks(CHUNK))
-            .flat_map_iter(|((decisions, facts), ids)| {
-                let mut changed = Vec::new();
-                for ((decision, facts), id) in decisions.iter_mut().zip(facts).zip(ids) {
-                    if Policy::cell(facts).is_some_and(within) {
-                        let now = policy.decide(facts, t);
-                        if core::mem::replace(decision, now) != now {
-                            changed.push(*id);
-                        }
-                    }
-                }
-                changed
-            })
-            .collect()
+        changed
     }
 }

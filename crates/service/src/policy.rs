@@ -12,6 +12,7 @@ use crate::register::Register;
 use crate::rules::{Access, Case, Decision, Explanation, Here, Home, Stage, decide, explain};
 use crate::shape::Probe;
 use crate::things::{Plan, Standing};
+use core::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 use skyweave_base::{Geodetic, Time, great_circle_m};
 use std::collections::BTreeMap;
@@ -259,9 +260,9 @@ impl Policy {
         decide(&self.case(facts, t))
     }
 
-    /// The cell of the terminal's position, for [`Policy::refresh_area`]'s answer.
-    pub(crate) fn cell(facts: &Facts) -> Option<u32> {
-        facts.probe.map(|(_, cell)| cell)
+    /// The cell of the terminal's position, plus one.
+    pub(crate) fn cell(facts: &Facts) -> Option<NonZeroU32> {
+        facts.probe.and_then(|(_, cell)| NonZeroU32::new(cell + 1))
     }
 
     fn plan_index(&self, id: PlanId) -> Option<u32> {

@@ -351,13 +351,12 @@ fn dishonest_users_are_found() {
         .map(|d| (d, detection(0, d)))
         .to_vec();
     println!("false position by displacement: {by_distance:?}");
-    // A lie within the cell and the slack of path and beam cannot be told from an error: no claim is made below 30 km.
-    // Beyond the cell's radius, its slack and the offset of its centre (52 km) every lie is found.
+    // 10 km are within the slack of the path (3 km and 6 times 1.5 km) and of the beam: no claim is made there. Beyond the
+    // cell's radius, its slack and the offset of its centre (53 km) the cell alone gives every lie away.
     assert_eq!(by_distance[0].1, 0.0);
-    assert!(
-        by_distance[2].1 >= 0.5 && by_distance[3].1 >= 0.99 && by_distance[4].1 == 1.0,
-        "{by_distance:?}"
-    );
+    assert!(by_distance[1].1 >= 0.9);
+    let far = &by_distance[2..];
+    assert!(far.iter().all(|&(_, rate)| rate >= 0.99), "{by_distance:?}");
 }
 
 #[test]
