@@ -191,25 +191,14 @@ fn place(number: i64, t: Time) -> f64 {
 impl Segment {
     fn fit(sky: &Sky, number: i64) -> Self {
         let fit = Fit::new();
-        let nodes = fit.nodes.map(|x| {
-            let mut positions_m = Vectors::default();
-            sky.ecef_into(
-                middle(number) + Span::from_secs_f64(x * HALF_S),
-                &mut positions_m,
-            );
-            positions_m
-        });
+        let times = fit
+            .nodes
+            .map(|x| middle(number) + Span::from_secs_f64(x * HALF_S));
         let level = Level::new();
-        /// Some tens of microseconds.
-        const BLOCKS_PER_TASK: usize = 128;
-        let blocks: Vec<Polynomials> = (0..nodes[0].blocks().len())
-            .into_par_iter()
-            .with_min_len(BLOCKS_PER_TASK)
-            .map(|i| {
-                let nodes: [&Block; NODES] = core::array::from_fn(|k| &nodes[k].blocks()[i]);
-                dispatch!(level, simd => fit.block(simd, nodes))
-            })
-            .collect();
+        let blocks = sky.ecef_by_block(
+            times,
+            |nodes| dispatch!(level, simd => fit.block(simd, nodes.each_ref())),
+        );
         let direct = (0..sky.len() as u32)
             .map(SatId)
             .filter(|id| blocks[id.index() / LANES].0[0][0][id.index() % LANES].is_nan())

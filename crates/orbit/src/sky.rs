@@ -279,6 +279,24 @@ impl Sky {
             });
     }
 
+    /// What `consume` makes of the Earth-fixed positions, m, of each block of satellites at the times. Parallel on rayon's ambient pool.
+    pub(crate) fn ecef_by_block<const N: usize, T: Send>(
+        &self,
+        times: [Time; N],
+        consume: impl Fn(&[Block; N]) -> T + Sync,
+    ) -> Vec<T> {
+        let moments = times.map(|t| Moment::new(t, Some(self.rotation(t))));
+        (0..self.blocks.len())
+            .into_par_iter()
+            .with_min_len(BLOCKS_PER_TASK)
+            .map(|block| {
+                let mut positions_m = [Block::NAN; N];
+                self.propagate::<false>(block, &moments, &mut positions_m, &mut []);
+                consume(&positions_m)
+            })
+            .collect()
+    }
+
     /// TEME states of all satellites at many times: each block of satellites is taken through all times before the next, and
     /// `consume` gets the states a few times at once, while they are in the cache. Parallel on rayon's ambient pool, in no order.
     pub fn teme_over(&self, times: &[Time], consume: impl Fn(StatesOver) + Sync) {
