@@ -13,6 +13,7 @@ use crate::rules::{Access, Case, Decision, Explanation, Here, Home, Stage, decid
 use crate::shape::Probe;
 use crate::things::{Plan, Standing};
 use core::num::NonZeroU32;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use skyweave_base::{Geodetic, Time, great_circle_m};
 use std::collections::BTreeMap;
@@ -96,6 +97,33 @@ struct Compiled {
     cover: Arc<Cover>,
 }
 
+/// In the place of a piece: wholly inside, nothing to ask.
+const WHOLE: u32 = u32::MAX;
+
+/// Where a piece begins or ends. At one cell, ends come before begins: the pieces of one area do not overlap, so that an
+/// entry that is there ends and one that is not begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct End {
+    cell: u32,
+    begins: bool,
+    area: u32,
+    piece: u32,
+}
+
+impl End {
+    fn all_of(area: u32, cover: &Cover) -> impl Iterator<Item = Self> + '_ {
+        cover.pieces.iter().enumerate().flat_map(move |(n, p)| {
+            let piece = if cover.is_whole(n) { WHOLE } else { n as u32 };
+            [(p.cells.start, true), (p.cells.end, false)].map(|(cell, begins)| Self {
+                cell,
+                begins,
+                area,
+                piece,
+            })
+        })
+    }
+}
+
 /// The areas of every cell.
 #[derive(Clone, Debug)]
 struct Zones {
@@ -103,7 +131,7 @@ struct Zones {
     of_cell: Vec<u32>,
     /// Where each zone's entries begin; one more than there are zones.
     starts: Vec<u32>,
-    /// (index into [`Policy::areas`], piece of its cover), ascending within a zone.
+    /// (index into [`Policy::areas`], piece of its cover or [`WHOLE`]), ascending within a zone.
     entries: Vec<(u32, u32)>,
 }
 
@@ -306,7 +334,9 @@ impl Policy {
         let mut here = Here::default();
         for &(n, piece) in self.zones.at(cell) {
             let Compiled { area, cover } = &self.areas[n as usize];
-            if !area.validity.contains(t) || !cover.contains(piece as usize, probe) {
+            if !area.validity.contains(t)
+                || (piece != WHOLE && !cover.contains(piece as usize, probe))
+            {
                 continue;
             }
             here.in_plan_area |= plan.is_some_and(|p| p.areas.contains(&area.id));
@@ -355,52 +385,47 @@ impl Policy {
 impl Zones {
     /// One pass over the ends of all pieces, in the order of cells.
     fn sweep(areas: &[Compiled]) -> Self {
-        let mut ends = Vec::new();
-        for (n, area) in areas.iter().enumerate() {
-            for (piece, p) in area.cover.pieces.iter().enumerate() {
-                let whole = area.cover.is_whole(piece);
-                ends.push((p.cells.start, true, n as u32, piece as u32, whole));
-                ends.push((p.cells.end, false, n as u32, piece as u32, whole));
-            }
-        }
-        ends.sort_unstable();
+        let mut ends: Vec<End> = areas
+            .iter()
+            .enumerate()
+            .flat_map(|(n, a)| End::all_of(n as u32, &a.cover))
+            .collect();
+        ends.par_sort_unstable();
         let mut zones = Self {
             of_cell: vec![0; CELLS],
             starts: vec![0, 0],
             entries: Vec::new(),
         };
-        let mut active: Vec<(u32, u32, bool)> = Vec::new();
+        let mut active: Vec<(u32, u32)> = Vec::new();
         // Zones of whole pieces only are the same wherever the areas are the same.
-        let mut known: BTreeMap<Vec<u32>, u32> = BTreeMap::new();
-        let mut next = 0;
-        while next < ends.len() {
-            let cell = ends[next].0;
-            while let Some(&(_, starts, n, piece, whole)) = ends.get(next).filter(|e| e.0 == cell) {
-                if starts {
-                    active.push((n, piece, whole));
-                } else {
-                    active.retain(|&(m, p, _)| (m, p) != (n, piece));
-                }
-                next += 1;
+        let mut known: BTreeMap<Vec<(u32, u32)>, u32> = BTreeMap::new();
+        for (n, end) in ends.iter().enumerate() {
+            let entry = (end.area, end.piece);
+            match active.binary_search(&entry) {
+                Err(at) => active.insert(at, entry),
+                Ok(at) => drop(active.remove(at)),
             }
-            let Some(until) = ends.get(next).map(|e| e.0).filter(|_| !active.is_empty()) else {
+            let until = ends.get(n + 1).map_or(end.cell, |next| next.cell);
+            if until == end.cell || active.is_empty() {
                 continue;
+            }
+            let zone = match known.get(&active[..]) {
+                Some(&zone) => zone,
+                None => {
+                    let zone = zones.add(&active);
+                    if active.iter().all(|a| a.1 == WHOLE) {
+                        known.insert(active.clone(), zone);
+                    }
+                    zone
+                }
             };
-            active.sort_unstable();
-            let zone = if active.iter().all(|a| a.2) {
-                let key = active.iter().map(|a| a.0).collect();
-                *known.entry(key).or_insert_with(|| zones.add(&active))
-            } else {
-                zones.add(&active)
-            };
-            zones.of_cell[cell as usize..until as usize].fill(zone);
+            zones.of_cell[end.cell as usize..until as usize].fill(zone);
         }
         zones
     }
 
-    fn add(&mut self, active: &[(u32, u32, bool)]) -> u32 {
-        self.entries
-            .extend(active.iter().map(|&(n, piece, _)| (n, piece)));
+    fn add(&mut self, active: &[(u32, u32)]) -> u32 {
+        self.entries.extend(active);
         self.starts.push(self.entries.len() as u32);
         self.starts.len() as u32 - 2
     }
