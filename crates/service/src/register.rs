@@ -313,6 +313,16 @@ impl Register {
         self.defaults
     }
 
+    /// Which kinds of incident cut off without a person's decision.
+    pub fn automatic(&self) -> &BTreeSet<IncidentKind> {
+        &self.automatic
+    }
+
+    /// Organisations by id.
+    pub fn organisations(&self) -> &BTreeMap<OrganisationId, Organisation> {
+        &self.organisations
+    }
+
     /// Accounts by id.
     pub fn accounts(&self) -> &BTreeMap<AccountId, Account> {
         &self.accounts
@@ -331,6 +341,16 @@ impl Register {
     /// Allow lists by id.
     pub fn lists(&self) -> &BTreeMap<ListId, AllowList> {
         &self.lists
+    }
+
+    /// Who is on the deny list.
+    pub fn denied(&self) -> &BTreeSet<Denied> {
+        &self.denied
+    }
+
+    /// Traffic of the current period by terminal.
+    pub fn usage(&self) -> &BTreeMap<UtId, UsageRecord> {
+        &self.usage
     }
 
     /// Terminals by id.
