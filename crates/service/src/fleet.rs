@@ -138,11 +138,12 @@ impl Fleet {
                 | Touched::Incident(_) => {}
             }
         }
-        if everybody {
+        let rows: Vec<usize> = if everybody {
             self.policy.refresh_plans(register);
-            rows.extend(0..self.ids.len());
-        }
-        let rows: Vec<usize> = rows.into_iter().collect();
+            (0..self.ids.len()).collect()
+        } else {
+            rows.into_iter().collect()
+        };
         changed.extend(self.renew(register, &rows, t));
         changed.extend(self.reevaluate_cells(&cells, t));
         changed.sort_unstable();
