@@ -73,6 +73,21 @@ impl AuditHead {
         let hash = hash(self.hash, number, &body);
         (AuditRow { number, body, hash }, Self { rows: number, hash })
     }
+
+    /// The end after this row, which must be the next: [`verify`] for one row of a log too long to hold.
+    ///
+    /// # Errors
+    /// [`AuditBroken::Changed`] if the row does not fit.
+    pub fn follow(self, row: &AuditRow) -> Result<Self, AuditBroken> {
+        let number = self.rows + 1;
+        if row.number != number || row.hash != hash(self.hash, number, &row.body) {
+            return Err(AuditBroken::Changed { number });
+        }
+        Ok(Self {
+            rows: number,
+            hash: row.hash,
+        })
+    }
 }
 
 /// Checks a whole chain from its first row, and that it ends where expected if that is given.
@@ -85,14 +100,7 @@ pub fn verify<'a>(
 ) -> Result<AuditHead, AuditBroken> {
     let mut head = AuditHead::default();
     for row in rows {
-        let number = head.rows + 1;
-        if row.number != number || row.hash != hash(head.hash, number, &row.body) {
-            return Err(AuditBroken::Changed { number });
-        }
-        head = AuditHead {
-            rows: number,
-            hash: row.hash,
-        };
+        head = head.follow(row)?;
     }
     match expected.filter(|&e| e != head) {
         Some(e) => Err(AuditBroken::OtherEnd {
