@@ -32,6 +32,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "skyweave-radio",
             "skyweave-plan",
             "skyweave-dataplane",
+            "skyweave-service",
             "skyweave-world",
         ],
     ),
@@ -44,6 +45,8 @@ const ONLY_IN_THE_BINARY: &[&str] = &[
     "crossterm",
     "indicatif",
     "libc",
+    "rusqlite",
+    "postgres",
     "tokio",
     "tun-rs",
 ];

@@ -1,0 +1,234 @@
+//! Where the tests keep their databases: files, and a PostgreSQL server of their own.
+
+use skyweave::operator::StoreUrl;
+use std::cell::Cell;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// `nobody`: a server of PostgreSQL does not run as root.
+pub(crate) const NOBODY: u32 = 65534;
+
+/// Where databases can be made.
+pub(crate) enum Kind<'a> {
+    Sqlite,
+    Postgres(&'a Server),
+}
+
+/// One place for the databases of one test.
+pub(crate) struct Site<'a> {
+    pub(crate) kind: Kind<'a>,
+    pub(crate) dir: TempDir,
+    made: Cell<u32>,
+}
+
+impl<'a> Site<'a> {
+    pub(crate) fn new(kind: Kind<'a>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        Self {
+            kind,
+            dir,
+            made: Cell::new(0),
+        }
+    }
+
+    /// The name of a database that does not exist yet (SQLite) or is empty (PostgreSQL).
+    pub(crate) fn fresh(&self) -> String {
+        self.made.set(self.made.get() + 1);
+        let n = self.made.get();
+        match self.kind {
+            Kind::Sqlite => self
+                .dir
+                .path()
+                .join(format!("service-{n}.sqlite"))
+                .display()
+                .to_string(),
+            Kind::Postgres(server) => server.database(),
+        }
+    }
+
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self.kind, Kind::Sqlite)
+    }
+
+    /// Runs SQL as somebody with all rights who does not go through the store.
+    pub(crate) fn sql(&self, url: &str, sql: &str) -> Result<(), String> {
+        match self.kind {
+            Kind::Sqlite => {
+                let db = rusqlite::Connection::open(url).unwrap();
+                db.busy_timeout(Duration::from_secs(5)).unwrap();
+                db.execute_batch(sql).map_err(|e| e.to_string())
+            }
+            Kind::Postgres(_) => {
+                client(url)
+                    .batch_execute(sql)
+                    .map_err(|e| match e.as_db_error() {
+                        Some(e) => e.message().to_owned(),
+                        None => e.to_string(),
+                    })
+            }
+        }
+    }
+}
+
+pub(crate) fn url(text: &str) -> StoreUrl {
+    text.parse().unwrap()
+}
+
+pub(crate) fn client(url: &str) -> postgres::Client {
+    postgres::Client::connect(url, postgres::NoTls).unwrap()
+}
+
+/// A PostgreSQL server in a folder of its own, on a socket in it. Dropping it ends it.
+pub(crate) struct Server {
+    programs: PathBuf,
+    dir: TempDir,
+    process: Cell<Option<Child>>,
+    made: Cell<u32>,
+}
+
+impl Server {
+    /// `None`, and a line that says so, if PostgreSQL is not installed. `make test` installs it.
+    pub(crate) fn start() -> Option<Self> {
+        let Some(programs) = programs() else {
+            eprintln!("SKIPPED: no PostgreSQL (Debian package postgresql)");
+            return None;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let server = Self {
+            programs,
+            dir,
+            process: Cell::new(None),
+            made: Cell::new(0),
+        };
+        let data = server.data();
+        fs::create_dir(&data).unwrap();
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+        if is_root() {
+            chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let made = server
+            .program("initdb")
+            .args([
+                "--no-sync",
+                "--auth=trust",
+                "--username=sky",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+            ])
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        server.run();
+        Some(server)
+    }
+
+    /// Starts the server and waits until it answers.
+    pub(crate) fn run(&self) {
+        let log = fs::File::create(self.dir.path().join("log")).unwrap();
+        let child = self
+            .program("postgres")
+            // What is killed here are processes, not the machine: what the kernel has is kept, with or without fsync.
+            .args([
+                "-c",
+                "listen_addresses=",
+                "-c",
+                "fsync=off",
+                "-c",
+                "shared_buffers=64MB",
+            ])
+            .arg("-k")
+            .arg(self.data())
+            .arg("-D")
+            .arg(self.data())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.process.set(Some(child));
+        let until = Instant::now() + Duration::from_secs(30);
+        while postgres::Client::connect(&self.url("postgres"), postgres::NoTls).is_err() {
+            assert!(
+                Instant::now() < until,
+                "PostgreSQL does not start: {}",
+                fs::read_to_string(self.dir.path().join("log")).unwrap()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ends the server as `pg_ctl stop -m immediate` does: without a word to its clients or its disk.
+    pub(crate) fn stop_immediately(&self) {
+        if let Some(mut child) = self.process.take() {
+            let pid = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn url(&self, database: &str) -> String {
+        let socket = self.data().display().to_string().replace('/', "%2F");
+        format!("postgres://sky@{socket}/{database}")
+    }
+
+    /// A new empty database.
+    pub(crate) fn database(&self) -> String {
+        self.made.set(self.made.get() + 1);
+        let name = format!("service_{}", self.made.get());
+        let mut client = client(&self.url("postgres"));
+        client
+            .batch_execute(&format!("CREATE DATABASE {name}"))
+            .unwrap();
+        self.url(&name)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.programs.join(name));
+        command.current_dir("/");
+        if is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop_immediately();
+    }
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Where initdb and postgres are: Debian keeps them out of the path.
+fn programs() -> Option<PathBuf> {
+    let has = |dir: &Path| dir.join("initdb").exists() && dir.join("postgres").exists();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut debian: Vec<PathBuf> = versions.map(|v| v.path().join("bin")).collect();
+    debian.sort();
+    debian.reverse();
+    std::env::split_paths(&path)
+        .chain(debian)
+        .find(|dir| has(dir))
+}
