@@ -389,6 +389,7 @@ impl Fit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::levels::levels;
     use skyweave_base::EpochNumber;
 
     #[test]
@@ -428,35 +429,16 @@ mod tests {
             out
         };
         let best = run(Level::new());
-        let fused = is_fused(Level::new());
-        for level in levels() {
+        for (level, fuses) in levels() {
             let found = run(level);
             for (found, best) in found.iter().flatten().zip(best.iter().flatten()) {
                 for lane in 0..LANES {
                     assert!((found.x[lane] - best.x[lane]).abs() < ROUNDINGS_M);
                 }
             }
-            assert!(found == best || !(fused && is_fused(level)), "{level:?}");
+            assert!(found == best || !fuses, "{level:?}");
         }
         // What is fitted is a circle: the polynomial follows it.
         assert!((best[0][0].x[0] - 7.0e6 * (0.17_f64 * 0.3).cos()).abs() < Ephemeris::ERROR_M);
-    }
-
-    fn is_fused(level: Level) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        return level.as_avx2().is_some();
-        #[cfg(not(target_arch = "x86_64"))]
-        return !level.is_fallback() && cfg!(target_arch = "aarch64");
-    }
-
-    /// All levels of this machine.
-    fn levels() -> Vec<Level> {
-        let mut levels = vec![Level::baseline(), Level::new()];
-        #[cfg(target_arch = "x86_64")]
-        {
-            levels.extend(Level::new().as_sse4_2().map(Level::Sse4_2));
-            levels.extend(Level::new().as_avx2().map(Level::Avx2));
-        }
-        levels
     }
 }

@@ -30,6 +30,8 @@ mod earth_orientation;
 mod elements;
 mod ephemeris;
 mod frames;
+#[cfg(test)]
+mod levels;
 mod near_earth;
 mod omm;
 mod passes;

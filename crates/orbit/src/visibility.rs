@@ -557,6 +557,7 @@ fn split(points: &mut [Point], most: usize, part: &mut dyn FnMut(&mut [Point])) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::levels::levels;
 
     fn place(lat_deg: f64, lon_deg: f64, height_m: f64) -> Geodetic {
         let lon_deg = (lon_deg + 180.0).rem_euclid(360.0) - 180.0;
@@ -619,17 +620,6 @@ mod tests {
         all
     }
 
-    /// All levels of this machine.
-    fn levels() -> Vec<Level> {
-        let mut levels = vec![Level::baseline(), Level::new()];
-        #[cfg(target_arch = "x86_64")]
-        {
-            levels.extend(Level::new().as_sse4_2().map(Level::Sse4_2));
-            levels.extend(Level::new().as_avx2().map(Level::Avx2));
-        }
-        levels
-    }
-
     #[test]
     fn every_level_finds_what_the_exact_test_finds() {
         let (places, satellites) = (places(), satellites());
@@ -664,7 +654,7 @@ mod tests {
                 })
                 .collect();
             // Of more satellites than a register has lanes, so that the last one is full and not full.
-            for level in levels() {
+            for (level, _) in levels() {
                 let (mut lists, mut both) = (Lists::default(), Lists::default());
                 visibility.search([&satellites], mask_rad, level, &mut lists);
                 visibility.search([&satellites, &later], mask_rad, level, &mut both);
@@ -704,7 +694,7 @@ mod tests {
             })
             .collect();
         let visibility = Visibility::new(&places);
-        for level in levels() {
+        for (level, _) in levels() {
             let mut lists = Lists::default();
             visibility.search([&satellites], mask_rad, level, &mut lists);
             for (i, place) in places.iter().enumerate() {
