@@ -145,6 +145,26 @@ pub struct Carry {
     /// Do not ask for real-time priority for the packet thread (delays get less steady on a busy machine)
     #[arg(long)]
     pub no_realtime: bool,
+    /// What the terminals' own interface gives away.
+    #[command(flatten)]
+    pub dish: DishOptions,
+}
+
+/// What the terminals' own interface (192.168.100.1:9200, docs/dish-api.md) lets whoever asks read and change.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct DishOptions {
+    /// Let dishes tell their position on their local network
+    #[arg(long)]
+    pub dish_location: bool,
+    /// Let dishes tell their satellite, cell, gateway and PoP (dish_get_context)
+    #[arg(long)]
+    pub dish_context: bool,
+    /// Let whoever asks change the settings of dishes (dish_set_config)
+    #[arg(long)]
+    pub dish_config: bool,
+    /// Name the files of the dishes' schema as before May 2025, for clients that ask for those
+    #[arg(long)]
+    pub dish_old_files: bool,
 }
 
 /// See [`Carry::uplink`].

@@ -3,5 +3,6 @@
 
 pub mod cli;
 mod commands;
+pub mod dish;
 pub mod live;
 pub mod operator;

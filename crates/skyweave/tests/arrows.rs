@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["skyweave-base", "skyweave-orbit", "skyweave-radio"],
     ),
     ("skyweave-dataplane", &["skyweave-base"]),
+    ("skyweave-dish", &["skyweave-base"]),
     ("skyweave-service", &["skyweave-base"]),
     (
         "skyweave-world",
@@ -33,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "skyweave-plan",
             "skyweave-dataplane",
             "skyweave-service",
+            "skyweave-dish",
             "skyweave-world",
         ],
     ),

@@ -1,16 +1,18 @@
 //! A live run: a world, its network, and the loop that keeps plans ready. `up` shows it; `run` and `shell` use it.
 
 use super::summary::Summary;
-use crate::cli::{Carry, Way};
+use crate::cli::{Carry, DishOptions, Way};
+use crate::dish::{DishAddress, Dishes, Settings};
 use crate::live::{
-    Clock, Controller, Network, NetworkConfig, Realtime, TerminalConfig, UplinkChoice,
+    Clock, Controller, LiveError, Network, NetworkConfig, Realtime, TerminalConfig, UplinkChoice,
 };
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use skyweave_base::{Enu, EpochNumber, Span, TerminalId, Time};
+use skyweave_base::{CellId, Enu, EpochNumber, Seed, Span, TerminalId, Time, great_circle_m};
 use skyweave_dataplane::EpochTable;
-use skyweave_plan::{Plan, Planner, TerminalOutcome};
-use skyweave_world::World;
+use skyweave_dish::{Cause, FileNames, Identity, Look, Permissions, Schedule};
+use skyweave_plan::{Plan, Planner, Reason, TerminalOutcome};
+use skyweave_world::{Terminal, World};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -53,6 +55,8 @@ pub(crate) struct LiveTerminalReport {
     pub(crate) planned_rtt_ms: Vec<f64>,
     /// Why it has no service.
     pub(crate) reason: Option<String>,
+    /// Where this machine reaches its dish; `None` if no packets are carried.
+    pub(crate) dish: Option<DishAddress>,
 }
 
 impl LiveTerminalReport {
@@ -80,7 +84,9 @@ pub(crate) struct LiveRun {
     planner: Mutex<Planner>,
     /// How many processes use a terminal that joined at run time.
     attached: Mutex<BTreeMap<TerminalId, usize>>,
-    network: Option<Network>,
+    /// Before the network, which their threads use.
+    dishes: Option<Dishes>,
+    network: Option<Arc<Network>>,
     clock: Clock,
     state: Mutex<State>,
     changed: Condvar,
@@ -100,6 +106,7 @@ pub(crate) struct Prepared {
     plan: Plan,
     table: EpochTable,
     report: Report,
+    schedules: Vec<(TerminalId, Schedule)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -140,11 +147,116 @@ fn prepare(
             .map(|outcome| describe(world, &plan, &table, outcome))
             .collect(),
     };
+    let schedules = plan.terminals.iter().filter_map(|outcome| {
+        let terminal = world.terminal_by_id(outcome.terminal)?;
+        Some((terminal.id, schedule(world, &plan, terminal, outcome)))
+    });
     Ok(Prepared {
+        schedules: schedules.collect(),
         plan,
         table,
         report,
     })
+}
+
+/// What a terminal's dish is told of a plan.
+fn schedule(
+    world: &World,
+    plan: &Plan,
+    terminal: &Terminal,
+    outcome: &TerminalOutcome,
+) -> Schedule {
+    let position = world.position(terminal, plan.start);
+    let lasts = plan.end - plan.start;
+    let moved_m = great_circle_m(position, world.position(terminal, plan.end));
+    let service = outcome.service.map_err(cause).map(|service| {
+        let slot = plan.slots[service.slot as usize];
+        let seconds = (0..=lasts.nanos() / 1_000_000_000).map(|s| plan.start + Span::from_secs(s));
+        let look = |t| {
+            let satellite = world.ephemeris().position(slot.satellite, t).ok()?;
+            let look = Enu::at(world.position(terminal, t)).look(satellite);
+            Some(Look {
+                azimuth_rad: look.azimuth_rad,
+                elevation_rad: look.elevation_rad,
+                clear: true,
+            })
+        };
+        skyweave_dish::Service {
+            satellite: world.satellites()[slot.satellite.index()].catalog_number,
+            gateway: plan.landings[slot.landing as usize].gateway.0,
+            pop: service.pop.0,
+            looks: seconds.map_while(look).collect(),
+            cell: short_cell(outcome.cell),
+        }
+    });
+    Schedule {
+        start: plan.start,
+        end: plan.end,
+        position,
+        horizontal_speed_m_s: moved_m / lasts.as_secs_f64(),
+        service,
+    }
+}
+
+/// A cell of resolution 5 in the 22 bits that tell it from the others of its resolution: base cell and five digits
+/// (https://h3geo.org/docs/core-library/h3Indexing).
+fn short_cell(cell: CellId) -> u32 {
+    (cell.0 >> 30) as u32 & 0x3f_ffff
+}
+
+/// The planner's reasons in the words of a dish.
+fn cause(reason: Reason) -> Cause {
+    match reason {
+        Reason::NoSatelliteInReach | Reason::GsoExclusion => Cause::NoSats,
+        Reason::NoGatewayPath => Cause::NoDownlink,
+        Reason::NoFreeSlot | Reason::ChannelConflict | Reason::BackhaulFull | Reason::NoCell => {
+            Cause::NoSchedule
+        }
+    }
+}
+
+/// Who a terminal says it is: the same in each run of its scenario.
+fn identity(world: &World, terminal: &Terminal) -> Identity {
+    let name = terminal.name.bytes().fold(0_u64, |hash, byte| {
+        hash.wrapping_mul(31).wrapping_add(u64::from(byte))
+    });
+    let number = Seed::root(world.seed())
+        .child("dish", u64::from(terminal.id.0))
+        .child("name", name)
+        .rng()
+        .next_u64();
+    let lon_deg = world.position(terminal, world.start()).lon_deg();
+    Identity {
+        id: format!(
+            "ut{:08}-{:08x}-{:08x}",
+            1_000_000 + terminal.id.0,
+            number >> 32,
+            number & 0xffff_ffff
+        ),
+        // The class of hardware that it behaves like: fixed, without motors.
+        hardware_version: "rev4_prod1".to_owned(),
+        software_version: concat!("skyweave-", env!("CARGO_PKG_VERSION")).to_owned(),
+        // Whose country a place is in is not decided here.
+        country_code: String::new(),
+        utc_offset_s: (lon_deg / 15.0).round() as i32 * 3600,
+    }
+}
+
+impl From<DishOptions> for Settings {
+    fn from(options: DishOptions) -> Self {
+        Self {
+            permissions: Permissions {
+                location: options.dish_location,
+                context: options.dish_context,
+                config: options.dish_config,
+            },
+            file_names: if options.dish_old_files {
+                FileNames::Old
+            } else {
+                FileNames::New
+            },
+        }
+    }
 }
 
 /// What people want to know of a live terminal.
@@ -167,6 +279,7 @@ fn describe(
         up_mbps: 0.0,
         planned_rtt_ms: Vec::new(),
         reason: None,
+        dish: None,
     };
     let service = match outcome.service {
         Ok(service) => service,
@@ -217,7 +330,7 @@ impl LiveRun {
         let live: Vec<_> = world
             .terminals()
             .iter()
-            .map(|t| (t.id, t.name.clone()))
+            .map(|t| (t.id, t.name.clone(), identity(&world, t)))
             .collect();
         let world = Mutex::new(world);
         let mut planner = Planner::default();
@@ -226,7 +339,7 @@ impl LiveRun {
             true => Clock::wall(),
             false => Clock::starting_at(first.plan.start),
         };
-        let network = match options.carry {
+        let (network, dishes) = match options.carry {
             Some(carry) => {
                 let mut config = NetworkConfig::new(scenario, clock);
                 config.realtime = if carry.no_realtime {
@@ -240,18 +353,28 @@ impl LiveRun {
                     Way::None => UplinkChoice::None,
                 };
                 config.terminals = live
-                    .into_iter()
-                    .map(|(id, name)| TerminalConfig { id, name })
+                    .iter()
+                    .map(|(id, name, _)| TerminalConfig {
+                        id: *id,
+                        name: name.clone(),
+                    })
                     .collect();
-                Some(Network::start(config).context("cannot start the live network")?)
+                let network =
+                    Arc::new(Network::start(config).context("cannot start the live network")?);
+                let dishes = Dishes::start(Arc::clone(&network), carry.dish.into())?;
+                for (id, _, identity) in live {
+                    dishes.add(id, identity)?;
+                }
+                (Some(network), Some(dishes))
             }
-            None => None,
+            None => (None, None),
         };
         let run = Arc::new(Self {
             world,
             pool,
             planner: Mutex::new(planner),
             attached: Mutex::new(BTreeMap::new()),
+            dishes,
             network,
             clock,
             state: Mutex::new(State::default()),
@@ -270,6 +393,14 @@ impl LiveRun {
         // The first plan is made before the clock starts.
         let first = lock(&self.state).reports.is_empty();
         prepared.report.late = !first && self.clock.now() > prepared.plan.start;
+        if let Some(dishes) = &self.dishes {
+            for (terminal, schedule) in prepared.schedules {
+                dishes.schedule(terminal, schedule);
+            }
+            for told in &mut prepared.report.live {
+                told.dish = dishes.address(told.id);
+            }
+        }
         if let Some(network) = &self.network {
             network.install(Arc::new(prepared.table))?;
             network.publish(&serde_json::to_value(&prepared.report)?);
@@ -371,7 +502,11 @@ impl LiveRun {
     }
 
     pub(crate) fn network(&self) -> Option<&Network> {
-        self.network.as_ref()
+        self.network.as_deref()
+    }
+
+    pub(crate) fn dish(&self, terminal: TerminalId) -> Option<DishAddress> {
+        self.dishes.as_ref()?.address(terminal)
     }
 
     pub(crate) fn late(&self) -> u64 {
@@ -400,8 +535,12 @@ impl LiveRun {
         let (id, joined) = lock(&self.world).terminal_at(place)?;
         if joined && !attached.contains_key(&id) {
             let name = place.to_owned();
-            if let Err(error) = network.add_terminal(TerminalConfig { id, name }) {
+            let added = network
+                .add_terminal(TerminalConfig { id, name })
+                .and_then(|_| self.add_dish(id));
+            if let Err(error) = added {
                 lock(&self.world).remove_terminal(id);
+                let _ = network.remove_terminal(id);
                 return Err(error.into());
             }
         }
@@ -416,6 +555,15 @@ impl LiveRun {
         Ok(id)
     }
 
+    /// Switches on the dish of a terminal that has joined.
+    fn add_dish(&self, id: TerminalId) -> Result<(), LiveError> {
+        let world = lock(&self.world);
+        if let (Some(dishes), Some(terminal)) = (&self.dishes, world.terminal_by_id(id)) {
+            dishes.add(id, identity(&world, terminal))?;
+        }
+        Ok(())
+    }
+
     /// One user less of a terminal; one that joined at run time goes with its last user.
     fn leave(&self, id: TerminalId) {
         let mut attached = lock(&self.attached);
@@ -426,6 +574,9 @@ impl LiveRun {
         if *users == 0 {
             attached.remove(&id);
             lock(&self.world).remove_terminal(id);
+            if let Some(dishes) = &self.dishes {
+                dishes.remove(id);
+            }
             if let Some(network) = &self.network {
                 // Without packets there is nothing to remove, and an error here has nobody to hear it.
                 let _ = network.remove_terminal(id);

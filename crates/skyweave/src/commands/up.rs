@@ -107,8 +107,16 @@ fn hint(run: &LiveRun, scenario: &str) -> String {
         }
         None => text += "  (the host's network is not reachable from behind a terminal)\n",
     }
-    text += &format!("  {program} shell {option}--at {at}\nCtrl-C ends it.");
-    text
+    text += &format!("  {program} shell {option}--at {at}\n");
+    for terminal in network.terminals() {
+        if let Some(dish) = run.dish(terminal.id) {
+            text += &format!(
+                "dish of {}: {} (gRPC), {} (gRPC-Web)\n",
+                terminal.name, dish.grpc, dish.grpc_web
+            );
+        }
+    }
+    text + "Ctrl-C ends it."
 }
 
 /// `text` as one word of a shell's command line.

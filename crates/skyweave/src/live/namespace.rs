@@ -23,6 +23,9 @@ use std::path::PathBuf;
 /// MTU of terminals: that of Ethernet, as users of the real network see it.
 pub(crate) const MTU: u32 = 1500;
 
+/// Where a terminal answers on its own network: the address of real ones, reachable inside its namespace only.
+pub const DISH_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 1);
+
 /// Packets that a device queues while the packet thread is busy elsewhere: 20 ms at 1 Gbit/s of full packets.
 const DEVICE_QUEUE: u32 = 2000;
 
@@ -151,6 +154,9 @@ impl<'a> Owner<'a> {
     }
 }
 
+/// The loopback device's number, in every namespace.
+const LOOPBACK: u32 = 1;
+
 /// The step at which machines differ most.
 pub(crate) const OPENING_TUN: &str = "open /dev/net/tun";
 
@@ -221,20 +227,20 @@ pub(crate) fn make(owner: Owner<'_>, roles: &[Role]) -> Result<Made, LiveError> 
     })
 }
 
-/// Opens a socket, or whatever else has a descriptor, inside a namespace. `open` runs in a forked child.
-pub(crate) fn open_inside(
+/// Opens sockets, or whatever else has a descriptor, inside a namespace. `open` runs in a forked child.
+pub(crate) fn open_inside<const N: usize>(
     namespace: &NamespaceHandle,
-    open: impl Fn() -> rustix::io::Result<OwnedFd>,
-) -> Result<OwnedFd, LiveError> {
+    open: impl Fn() -> rustix::io::Result<[OwnedFd; N]>,
+) -> Result<[OwnedFd; N], LiveError> {
     let child = Maker::start(|socket| {
         namespace.enter().map_err(|e| (ENTER, e))?;
-        let fd = open().map_err(|e| (SOCKETS, e))?;
-        sys::send_fds(socket, REPORT_DONE, &[fd.as_fd()]).map_err(|e| (SEND, e))
+        let fds = open().map_err(|e| (SOCKETS, e))?;
+        sys::send_fds(socket, REPORT_DONE, &fds.each_ref().map(AsFd::as_fd)).map_err(|e| (SEND, e))
     })?;
     child
         .receive()?
-        .pop()
-        .ok_or_else(|| LiveError::Protocol("no descriptor".to_owned()))
+        .try_into()
+        .map_err(|_| LiveError::Protocol("too few descriptors".to_owned()))
 }
 
 impl Maker {
@@ -424,6 +430,7 @@ impl Namespace {
         let (v4, v6) = (IpAddr::V4(address.v4), IpAddr::V6(address.v6()));
         let any_v4 = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         self.route.request([
+            netlink::address(LOOPBACK, IpAddr::V4(DISH_ADDRESS), 32),
             netlink::address(device, v4, 32),
             netlink::route(any_v4, 0, device, None),
         ])?;
@@ -448,7 +455,6 @@ impl Namespace {
     }
 
     fn bring_up(&mut self, role: Role) -> io::Result<u32> {
-        const LOOPBACK: u32 = 1;
         let device = self.route.index(role.device())?;
         let up = netlink::link_up_queueing(device, MTU, DEVICE_QUEUE);
         self.route.request([netlink::link_up(LOOPBACK), up])?;

@@ -285,6 +285,14 @@ impl Network {
         })
     }
 
+    /// Switches a terminal off, so that no packet of it passes, or on again.
+    pub fn silence(&self, terminal: TerminalId, silent: bool) -> Result<(), LiveError> {
+        self.shared.with(|running| {
+            running.packets.silence(terminal, silent);
+            Ok(())
+        })
+    }
+
     /// The live terminals, by id.
     pub fn terminals(&self) -> Vec<TerminalInfo> {
         self.shared.terminals()

@@ -44,6 +44,8 @@ pub struct Stats {
     pub late: u64,
     /// The latest.
     pub latest: Span,
+    /// Packets from or to a terminal that is off: restarting, asleep or stowed.
+    pub silenced: u64,
     /// Packets that a device refused, because it was down or out of buffers.
     pub refused_by_device: u64,
     /// The number of the table that is followed.
@@ -71,6 +73,7 @@ enum Command {
     Install(Arc<EpochTable>, Sender<Result<(), InstallError>>),
     Add(TerminalId, OwnedFd),
     Remove(TerminalId),
+    Silence(TerminalId, bool),
     Stats(Sender<Stats>),
     Stop,
 }
@@ -139,6 +142,11 @@ impl PacketThread {
         self.send(Command::Remove(terminal));
     }
 
+    /// Drops packets of a terminal's device, or lets them pass again.
+    pub(crate) fn silence(&self, terminal: TerminalId, silent: bool) {
+        self.send(Command::Silence(terminal, silent));
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         let (reply, answer) = channel();
         self.send(Command::Stats(reply));
@@ -182,8 +190,14 @@ struct Loop {
     inbox: Receiver<Command>,
     pop: OwnedFd,
     /// By number.
-    terminals: Vec<Option<OwnedFd>>,
+    terminals: Vec<Option<Device>>,
     stats: Stats,
+}
+
+/// A terminal's device.
+struct Device {
+    fd: OwnedFd,
+    silent: bool,
 }
 
 impl Loop {
@@ -242,7 +256,14 @@ impl Loop {
         while let Some(transmit) = self.engine.poll(now) {
             let device = match transmit.port {
                 Port::Pop => Some(&self.pop),
-                Port::Terminal(id) => self.terminals.get(id.index()).and_then(Option::as_ref),
+                Port::Terminal(id) => match self.terminals.get(id.index()) {
+                    Some(Some(device)) if device.silent => {
+                        self.stats.silenced += 1;
+                        continue;
+                    }
+                    Some(Some(device)) => Some(&device.fd),
+                    _ => None,
+                },
             };
             let lateness = now - transmit.due;
             self.stats.late += u64::from(lateness > LATE_SPAN);
@@ -254,16 +275,21 @@ impl Loop {
     }
 
     fn read(&mut self, key: u64, buffer: &mut [u8]) {
-        let (device, port) = if key == POP {
-            (&self.pop, Port::Pop)
+        let (device, port, silent) = if key == POP {
+            (&self.pop, Port::Pop, false)
         } else {
-            let Some(Some(fd)) = self.terminals.get(key as usize) else {
+            let Some(Some(device)) = self.terminals.get(key as usize) else {
                 return;
             };
-            (fd, Port::Terminal(TerminalId(key as u32)))
+            (
+                &device.fd,
+                Port::Terminal(TerminalId(key as u32)),
+                device.silent,
+            )
         };
         for _ in 0..BATCH {
             match rustix::io::read(device, &mut *buffer) {
+                Ok(_) if silent => self.stats.silenced += 1,
                 // A TUN device gives no time stamps: a packet arrives when it is read.
                 Ok(length) => self
                     .engine
@@ -286,11 +312,19 @@ impl Loop {
                         if self.terminals.len() <= id.index() {
                             self.terminals.resize_with(id.index() + 1, || None);
                         }
-                        self.terminals[id.index()] = Some(tun);
+                        self.terminals[id.index()] = Some(Device {
+                            fd: tun,
+                            silent: false,
+                        });
                     }
                 }
                 // Closing the device also ends its watch.
                 Command::Remove(id) => self.terminals[id.index()] = None,
+                Command::Silence(id, silent) => {
+                    if let Some(Some(device)) = self.terminals.get_mut(id.index()) {
+                        device.silent = silent;
+                    }
+                }
                 Command::Stats(reply) => {
                     let _ = reply.send(self.stats());
                 }
