@@ -253,6 +253,7 @@ impl Dish {
         if self.silent_until.is_some_and(|until| now >= until) {
             self.silent_until = None;
             self.boot(now);
+            return;
         }
         let elapsed_s = (now - self.last_second).as_secs_f64().max(1e-3);
         self.last_second = now;
