@@ -8,7 +8,7 @@ SCENARIO ?= ukraine
 RUN_PACKAGES = build-essential iproute2 nftables passt
 # The real programs that the end-to-end tests send through the sky, and Python for published clients of the dishes.
 TEST_PACKAGES = $(RUN_PACKAGES) iperf3 curl bind9-dnsutils iputils-ping openssh-server openssh-client procps util-linux postgresql \
-	python3 python3-venv
+	protobuf-compiler python3 python3-venv
 
 .PHONY: help up build test lint wasm bench doc packages-run packages-test install clean
 

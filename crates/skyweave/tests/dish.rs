@@ -355,6 +355,104 @@ fn published_clients_find_all_they_need() {
 }
 
 #[test]
+fn published_rust_crates_are_answered() {
+    let Some(bench) = Bench::start("dish-crates", 1, Settings::default()) else {
+        return;
+    };
+    // The crate `starlink` compiles its schema when it is built.
+    if !Command::new("protoc")
+        .arg("--version")
+        .output()
+        .is_ok_and(|o| o.status.success())
+    {
+        eprintln!("SKIPPED: `protoc` is not installed");
+        return;
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dish/rust-clients");
+    let mut build = Command::new(env!("CARGO"));
+    build
+        .args(["build", "--quiet", "--locked", "--target-dir"])
+        .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("rust-clients"))
+        .current_dir(&folder);
+    assert!(build.status().unwrap().success(), "the clients build");
+    let client = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rust-clients/debug/rust-clients");
+    let output = Command::new(client)
+        .arg(bench.addresses[0].grpc.to_string())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(text.trim(), format!("\"{}\"", identity(0).id));
+}
+
+/// The real planner's satellites and delays, all the way to what the dish says.
+#[test]
+fn behind_a_planned_terminal_the_dish_tells_the_planned_round_trip() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(missing) = probe().packets {
+        eprintln!("SKIPPED: {}", LiveError::Missing(missing));
+        return;
+    }
+    let Some(python) = clients() else { return };
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dish/planned.py");
+    let output = Command::new(env!("CARGO_BIN_EXE_skyweave"))
+        .args([
+            "run",
+            "--at",
+            "Kyiv",
+            "--uplink",
+            "none",
+            "--dish-location",
+            "--dish-context",
+            "--predict",
+            "--json",
+            "--",
+        ])
+        .arg(python)
+        .arg(file)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .filter_map(|l| serde_json::from_str(l).ok())
+        .collect();
+    let [told, predicted] = &lines[..] else {
+        panic!("{text}")
+    };
+    let number = |value: &serde_json::Value, name: &str| {
+        value[name]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{name}: {text}"))
+    };
+    assert_eq!(told["state"], "CONNECTED");
+    assert!(
+        (number(told, "lat") - 50.45).abs() < 0.1 && (number(told, "lon") - 30.52).abs() < 0.1,
+        "{text}"
+    );
+    assert!(
+        number(told, "satellite") > 10_000.0 && number(told, "to_slot_end") <= 15.0,
+        "{text}"
+    );
+    assert!(number(told, "cells") >= 1.0, "{text}");
+    // An epoch later the satellite may be another: some milliseconds.
+    let (latency, planned) = (
+        number(told, "latency_ms"),
+        number(predicted, "planned_ms_p50"),
+    );
+    assert!((latency - planned).abs() < 10.0 + MACHINE_MS, "{text}");
+}
+
+#[test]
 fn older_clients_find_the_old_file_names() {
     let settings = Settings {
         permissions: ALLOWED,
