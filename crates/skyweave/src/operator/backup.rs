@@ -184,6 +184,10 @@ fn put_tables<R: Read>(db: &mut Connection, lines: &mut SavedLines<R>) -> Result
                 if n != count || blake3 != hash.to_hex().as_str() {
                     return Err(bad("it was changed"));
                 }
+                // To the end of the file: there stands gzip's own check.
+                if lines.next()?.is_some() {
+                    return Err(bad("it goes on after its end"));
+                }
                 things.flush()?;
                 store::put_usage(db, &usage)?;
                 store::append(db, page.iter())?;

@@ -19,6 +19,8 @@ use std::time::Instant;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The lock of the one process that writes to a PostgreSQL database: "skyweave" in ASCII.
 const WRITER_LOCK: i64 = i64::from_be_bytes(*b"skyweave");
+/// An SQLite file is whole pages, each a multiple of this (sqlite.org/fileformat2.html, section 1.2).
+const SMALLEST_PAGE_BYTES: u64 = 512;
 /// What PostgreSQL is told once: a confirmed write is on its disk, and no lock is waited for without end.
 const SESSION: &str = "SET synchronous_commit TO on; SET lock_timeout TO '5s'; \
      SET client_min_messages TO warning; SET idle_in_transaction_session_timeout TO 0";
@@ -124,6 +126,13 @@ impl Connection {
             Access::Read => None,
             Access::Create | Access::Write => Some(lock_file(url, path)?),
         };
+        // SQLite takes a file shorter than its header for an empty one, and reads a torn page as one that ends in zeros.
+        if fs::metadata(path).is_ok_and(|m| m.len() % SMALLEST_PAGE_BYTES != 0) {
+            return Err(StoreError::Damaged {
+                database: url.clone(),
+                detail: "the file ends in the middle of a page".into(),
+            });
+        }
         let flags = match access {
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
             Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,

@@ -606,10 +606,19 @@ impl Writer {
 
     /// Makes sure of the connection before anything depends on it: a server that was started anew is there again.
     fn check_present(&mut self) -> Result<(), StoreError> {
-        if self.connected().check_present().is_err() {
-            self.reconnect()?;
+        if self.connected().check_present().is_ok() {
+            return Ok(());
         }
-        Ok(())
+        let (ours, head) = (self.published.audit_head(), self.reconnect()?);
+        if head == ours {
+            return Ok(());
+        }
+        // What it holds now is looked into when the desk comes back.
+        Err(StoreError::Diverged {
+            database: self.url.clone(),
+            ours: ours.rows,
+            theirs: head.rows,
+        })
     }
 
     fn connected(&mut self) -> &mut Store {

@@ -564,6 +564,13 @@ impl Loading {
             list.requests.insert(request, asked);
         }
         self.things.lists = lists.into_values().collect();
+        // They came in the order of their numbers' texts.
+        let things = &mut self.things;
+        things.organisations.sort_by_key(|o| o.id);
+        things.accounts.sort_by_key(|a| a.id);
+        things.plans.sort_by_key(|p| p.id);
+        things.areas.sort_by_key(|a| a.id);
+        things.incidents.sort_by_key(|i| i.id);
         Ok(self.things)
     }
 }

@@ -74,6 +74,101 @@ impl<'a> Site<'a> {
             }
         }
     }
+
+    /// Makes the database unreachable for somebody who has it open.
+    pub(crate) fn take_away(&self, url: &str) {
+        match self.kind {
+            Kind::Sqlite => fs::rename(url, format!("{url}.moved")).unwrap(),
+            Kind::Postgres(server) => server.stop_immediately(),
+        }
+    }
+
+    pub(crate) fn bring_back(&self, url: &str) {
+        match self.kind {
+            Kind::Sqlite => fs::rename(format!("{url}.moved"), url).unwrap(),
+            Kind::Postgres(server) => server.run(),
+        }
+    }
+
+    /// Puts what a backup holds in the place of a database that is open.
+    pub(crate) fn replace_with(&self, url: &str, saved: &[u8]) {
+        use skyweave::operator::{Store, restore};
+        let other = self.fresh();
+        let mut store = Store::open(&self::url(&other)).unwrap();
+        restore(&mut store, saved).unwrap();
+        drop(store);
+        match self.kind {
+            Kind::Sqlite => {
+                fs::rename(other, url).unwrap();
+                // What is not in the database yet goes with the old file.
+                fs::remove_file(format!("{url}-wal")).unwrap();
+                fs::remove_file(format!("{url}-shm")).unwrap();
+            }
+            Kind::Postgres(server) => {
+                let name = |url: &str| url.rsplit('/').next().unwrap().to_owned();
+                let (old, new) = (name(url), name(&other));
+                let mut client = client(&server.url("postgres"));
+                let ended =
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname =";
+                for sql in [
+                    format!("ALTER DATABASE {old} ALLOW_CONNECTIONS false"),
+                    format!("{ended} '{old}' OR datname = '{new}'"),
+                    format!("ALTER DATABASE {old} RENAME TO {old}_lost"),
+                    format!("ALTER DATABASE {new} RENAME TO {old}"),
+                ] {
+                    client.batch_execute(&sql).unwrap();
+                }
+            }
+        }
+    }
+
+    /// Holds a lock on the database that a write must wait for, as long as the answer lives.
+    pub(crate) fn lock(&self, url: &str) -> Box<dyn std::any::Any> {
+        match self.kind {
+            Kind::Sqlite => {
+                let db = rusqlite::Connection::open(url).unwrap();
+                db.execute_batch("BEGIN IMMEDIATE").unwrap();
+                Box::new(db)
+            }
+            Kind::Postgres(_) => {
+                let mut client = client(url);
+                client.batch_execute("BEGIN; LOCK TABLE thing").unwrap();
+                Box::new(client)
+            }
+        }
+    }
+
+    /// Makes the database read-only and opens a desk on it; what that said. `None` if that cannot be done here.
+    pub(crate) fn open_read_only(&self, url: &str) -> Option<String> {
+        let set = |mode, dir_mode| {
+            let permissions = fs::Permissions::from_mode;
+            fs::set_permissions(url, permissions(mode)).unwrap();
+            fs::set_permissions(self.dir.path(), permissions(dir_mode)).unwrap();
+        };
+        match self.kind {
+            Kind::Sqlite => {
+                let _ = fs::remove_file(format!("{url}.lock"));
+                set(0o444, 0o555);
+                let said = super::killed::child(url, "open", |c| {
+                    // Root may write where nobody may.
+                    if is_root() {
+                        c.uid(NOBODY).gid(NOBODY);
+                    }
+                });
+                set(0o644, 0o755);
+                let said = said.wait_with_output().unwrap();
+                Some(String::from_utf8_lossy(&said.stdout).into_owned())
+            }
+            Kind::Postgres(server) => {
+                let name = url.rsplit('/').next().unwrap();
+                let sql = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
+                client(&server.url("postgres")).batch_execute(&sql).unwrap();
+                let desk = skyweave::operator::Desk::open(&self::url(url)).unwrap();
+                let refused = desk.execute(super::put(1)).unwrap_err();
+                Some(refused.to_string())
+            }
+        }
+    }
 }
 
 pub(crate) fn url(text: &str) -> StoreUrl {

@@ -8,7 +8,7 @@ pub(crate) fn command(n: i64, action: Action) -> Command {
     Command {
         stamp: Stamp {
             by: "user:1".into(),
-            at: Time::from_nanos(n * 1_000_000_007),
+            at: Time::from_nanos(n.saturating_mul(1_000_000_007)),
             why: format!("test {n}"),
         },
         action,
@@ -198,11 +198,6 @@ pub(crate) fn a_days_work() -> Vec<Command> {
         .zip(1..)
         .map(|(action, n)| command(n, action))
         .collect()
-}
-
-/// What somebody reads of a register: everything.
-pub(crate) fn all(register: &Register) -> Things {
-    register.to_things()
 }
 
 /// Names of the actions in these commands.
