@@ -341,49 +341,54 @@ impl Fit {
     #[inline(always)]
     fn block<S: Simd>(&self, simd: S, nodes: [&Block; NODES]) -> Polynomials {
         let zero = f64x8::splat(simd, 0.0);
-        let combine = |weights: &[f64; NODES], f: &[f64x8<S>; NODES]| {
-            let mut sum = zero;
-            for (weight, f) in weights.iter().zip(f) {
-                sum = f.mul_add(f64x8::splat(simd, *weight), sum);
-            }
-            sum
-        };
         let mut polynomials = Polynomials([[[f64::NAN; LANES]; 3]; TERMS]);
         let mut error_squared = zero;
         let mut radius_squared = [zero; NODES];
         for axis in 0..3 {
-            let f: [f64x8<S>; NODES] = nodes.map(|n| [n.x, n.y, n.z][axis].simd_into(simd));
-            for (power, weights) in self.powers.iter().enumerate() {
-                combine(weights, &f).store_array(&mut polynomials.0[power][axis]);
+            // Loops over indices, not closures: a call that is not inlined here costs more than the arithmetic.
+            let mut f = [zero; NODES];
+            for k in 0..NODES {
+                let node = [&nodes[k].x, &nodes[k].y, &nodes[k].z][axis];
+                f[k] = f64x8::simd_from(simd, *node);
+                radius_squared[k] = f[k].mul_add(f[k], radius_squared[k]);
             }
-            let [sixth, seventh] = self.cut_off.each_ref().map(|w| combine(w, &f).abs());
-            let error = seventh.mul_add(f64x8::splat(simd, 2.0), sixth);
+            for power in 0..TERMS {
+                let coefficients = combined(&self.powers[power], &f);
+                coefficients.store_array(&mut polynomials.0[power][axis]);
+            }
+            let sixth = combined(&self.cut_off[0], &f).abs();
+            let seventh = combined(&self.cut_off[1], &f).abs();
+            let error = seventh.mul_add(2.0, sixth);
             error_squared = error.mul_add(error, error_squared);
-            for (sum, f) in radius_squared.iter_mut().zip(f) {
-                *sum = f.mul_add(f, *sum);
-            }
         }
         let lowest_m = Ellipsoid::WGS72.semi_major_m + DECAY_MARGIN_M;
-        let (error_squared, radius_squared) = (
-            error_squared.as_array(),
-            radius_squared.each_ref().map(|r| *r.as_array()),
-        );
-        for lane in 0..LANES {
-            // Written so that it fails for what is not a number.
-            let good = error_squared[lane] <= Ephemeris::ERROR_M * Ephemeris::ERROR_M
-                && radius_squared
-                    .iter()
-                    .all(|r| r[lane] >= lowest_m * lowest_m);
-            if !good {
-                polynomials
-                    .0
-                    .as_flattened_mut()
-                    .iter_mut()
-                    .for_each(|lanes| lanes[lane] = f64::NAN);
+        // Comparisons fail for what is not a number.
+        let mut good = error_squared.simd_le(Ephemeris::ERROR_M * Ephemeris::ERROR_M);
+        for radius_squared in radius_squared {
+            good &= radius_squared.simd_ge(lowest_m * lowest_m);
+        }
+        if !good.all_true() {
+            let good = good.to_bitmask();
+            for lanes in polynomials.0.as_flattened_mut() {
+                for (lane, value) in lanes.iter_mut().enumerate() {
+                    if good >> lane & 1 == 0 {
+                        *value = f64::NAN;
+                    }
+                }
             }
         }
         polynomials
     }
+}
+
+/// The sum of the values at the nodes, each times its weight.
+#[inline(always)]
+fn combined<S: Simd>(weights: &[f64; NODES], f: &[f64x8<S>; NODES]) -> f64x8<S> {
+    let mut sum = f[0] * weights[0];
+    for k in 1..NODES {
+        sum = f[k].mul_add(weights[k], sum);
+    }
+    sum
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ mod tle;
 mod vectors;
 mod visibility;
 mod walker;
+mod wide;
 
 pub use earth_orientation::{EarthOrientationError, EarthOrientationTable};
 pub use elements::{Elements, ElementsError, Expected, Format, parse, write};

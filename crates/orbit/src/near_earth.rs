@@ -13,8 +13,9 @@
 
 use crate::elements::Elements;
 use crate::vectors::LANES;
+use crate::wide::{Wide, WideMask};
 use core::f64::consts::{FRAC_2_PI, PI};
-use fearless_simd::{Select, Simd, f64x8, mask64x8, prelude::*, u64x8};
+use fearless_simd::{Select, Simd, f64x8, prelude::*, u64x8};
 use skyweave_base::Time;
 
 /// Equatorial radius of WGS72, km; positions inside the model are in these.
@@ -288,55 +289,67 @@ impl Orbit {
     }
 }
 
-/// Eight states in TEME.
+/// Two times eight states in TEME.
 pub(crate) struct States<S: Simd> {
     /// Positions, m.
-    pub(crate) position_m: [f64x8<S>; 3],
+    pub(crate) position_m: [Wide<S>; 3],
     /// Velocities, m/s; 0 if not asked for.
-    pub(crate) velocity_m_s: [f64x8<S>; 3],
+    pub(crate) velocity_m_s: [Wide<S>; 3],
     /// Lanes whose state holds; the others are for the scalar code.
-    pub(crate) regular: mask64x8<S>,
+    pub(crate) regular: WideMask<S>,
 }
 
-/// `sgp4` of the reference, for the satellites of `c` at `t`.
+/// `sgp4` of the reference, for the satellites of two blocks (or the same twice), each at its own instant.
 #[inline(always)]
 pub(crate) fn states<S: Simd, const VELOCITY: bool>(
     simd: S,
-    c: &Coefficients,
-    t: Instant,
+    blocks: [&Coefficients; 2],
+    t: [Instant; 2],
 ) -> States<S> {
-    let v = |lanes: [f64; LANES]| f64x8::simd_from(simd, lanes);
-    let k = |value: f64| f64x8::splat(simd, value);
-    let t = (t.rest_ns - v(c.epoch_rest_ns)).mul_add(1.0 / 6e10, t.minutes - v(c.epoch_minutes));
+    /// A coefficient of both blocks.
+    macro_rules! v {
+        ($name:ident) => {
+            Wide(
+                f64x8::simd_from(simd, blocks[0].$name),
+                f64x8::simd_from(simd, blocks[1].$name),
+            )
+        };
+    }
+    let k = |value: f64| Wide::splat(simd, value);
+    let both = |a: f64, b: f64| Wide(f64x8::splat(simd, a), f64x8::splat(simd, b));
+    let t = (both(t[0].rest_ns, t[1].rest_ns) - v!(epoch_rest_ns)).mul_add(
+        1.0 / 6e10,
+        both(t[0].minutes, t[1].minutes) - v!(epoch_minutes),
+    );
 
     // Secular gravity and drag.
-    let m = v(c.mdot).mul_add(t, v(c.mo));
-    let argp = v(c.argpdot).mul_add(t, v(c.argpo));
-    let node = (v(c.nodecf).mul_add(t, v(c.nodedot))).mul_add(t, v(c.nodeo));
+    let m = v!(mdot).mul_add(t, v!(mo));
+    let argp = v!(argpdot).mul_add(t, v!(argpo));
+    let node = (v!(nodecf).mul_add(t, v!(nodedot))).mul_add(t, v!(nodeo));
     let sin_m_cos_m = sin_cos(m);
-    let x = v(c.eta).mul_add(sin_m_cos_m.1, 1.0);
-    let drag = v(c.omgcof).mul_add(t, v(c.xmcof).mul_add(x * x * x, v(c.minus_xmcof_delmo)));
+    let x = v!(eta).mul_add(sin_m_cos_m.1, 1.0);
+    let drag = v!(omgcof).mul_add(t, v!(xmcof).mul_add(x * x * x, v!(minus_xmcof_delmo)));
     let sin_mm = sin_of_turned(sin_m_cos_m, m, drag);
-    let tempa = v(c.a4)
-        .mul_add(t, v(c.a3))
-        .mul_add(t, v(c.a2))
-        .mul_add(t, v(c.a1))
+    let tempa = v!(a4)
+        .mul_add(t, v!(a3))
+        .mul_add(t, v!(a2))
+        .mul_add(t, v!(a1))
         .mul_add(t, 1.0);
-    let e = v(c.e5).mul_add(sin_mm, v(c.e1).mul_add(t, v(c.e0)));
-    let drag_longitude = v(c.l5)
-        .mul_add(t, v(c.l4))
-        .mul_add(t, v(c.l3))
-        .mul_add(t, v(c.l2))
+    let e = v!(e5).mul_add(sin_mm, v!(e1).mul_add(t, v!(e0)));
+    let drag_longitude = v!(l5)
+        .mul_add(t, v!(l4))
+        .mul_add(t, v!(l3))
+        .mul_add(t, v!(l2))
         * (t * t);
-    let am = v(c.ao) * tempa * tempa;
-    let ep = e.max(k(1e-6));
+    let am = v!(ao) * tempa * tempa;
+    let ep = e.max(1e-6);
 
     // Long periods.
     let (sin_argp, cos_argp) = sin_cos(argp - drag);
     let axnl = ep * cos_argp;
     let inverse_p = k(1.0) / (am * (k(1.0) - ep * ep));
-    let aynl = inverse_p.mul_add(v(c.aycof), ep * sin_argp);
-    let u = (inverse_p * v(c.xlcof)).mul_add(axnl, m + argp + drag_longitude);
+    let aynl = inverse_p.mul_add(v!(aycof), ep * sin_argp);
+    let u = (inverse_p * v!(xlcof)).mul_add(axnl, m + argp + drag_longitude);
 
     // Short periods.
     let Kepler {
@@ -351,20 +364,20 @@ pub(crate) fn states<S: Simd, const VELOCITY: bool>(
     let pl = am * betal2;
     let one_plus_betal = betal + 1.0;
     // One division for 1 / pl and 1 / (1 + betal).
-    let both = k(1.0) / (pl * one_plus_betal);
-    let inverse_pl = both * one_plus_betal;
-    let temp = esine * (both * pl);
+    let inverse_both = k(1.0) / (pl * one_plus_betal);
+    let inverse_pl = inverse_both * one_plus_betal;
+    let temp = esine * (inverse_both * pl);
     let sinu = inverse * (sin_e - axnl.mul_add(temp, aynl));
     let cosu = inverse * (aynl.mul_add(temp, cos_e) - axnl);
     let sin2u = (cosu + cosu) * sinu;
     let cos2u = (sinu * sinu).mul_add(-2.0, 1.0);
     let q = inverse_pl * inverse_pl;
-    let minus_mean = (q * betal).mul_sub(v(c.r_mean), 1.0);
-    let mrt = (am * (ecose - 1.0)).mul_add(minus_mean, v(c.r_cos2u) * inverse_pl * cos2u);
+    let minus_mean = (q * betal).mul_sub(v!(r_mean), 1.0);
+    let mrt = (am * (ecose - 1.0)).mul_add(minus_mean, v!(r_cos2u) * inverse_pl * cos2u);
     let q_sin2u = q * sin2u;
-    let (sin_su, cos_su) = turn((sinu, cosu), v(c.u_sin2u) * q_sin2u);
-    let (sin_node, cos_node) = sin_cos(v(c.node_sin2u).mul_add(q_sin2u, node));
-    let (sin_i, cos_i) = turn((v(c.sini), v(c.cosi)), v(c.i_cos2u) * (q * cos2u));
+    let (sin_su, cos_su) = turn((sinu, cosu), v!(u_sin2u) * q_sin2u);
+    let (sin_node, cos_node) = sin_cos(v!(node_sin2u).mul_add(q_sin2u, node));
+    let (sin_i, cos_i) = turn((v!(sini), v!(cosi)), v!(i_cos2u) * (q * cos2u));
 
     // Orientation.
     let xmx = sin_node * cos_i;
@@ -375,20 +388,18 @@ pub(crate) fn states<S: Simd, const VELOCITY: bool>(
         sin_i * sin_su,
     ];
     let r_m = mrt * RADIUS_M;
-    let regular = tempa.simd_gt(0.0)
-        & e.simd_lt(1.0)
-        & e.simd_ge(-0.001)
-        & pl.simd_ge(LEAST_SEMI_LATUS_RECTUM)
-        & mrt.simd_ge(1.0);
+    let regular = tempa.is_above(0.0)
+        & e.is_below(1.0)
+        & e.is_at_least(-0.001)
+        & pl.is_at_least(LEAST_SEMI_LATUS_RECTUM)
+        & mrt.is_at_least(1.0);
     let velocity_m_s = if VELOCITY {
         // 1 / √am, and nm / ke = am^(−3/2).
-        let rate = v(c.inverse_sqrt_ao) / tempa;
+        let rate = v!(inverse_sqrt_ao) / tempa;
         let n_pl = rate * rate * rate * inverse_pl;
-        let mvt = (rate * inverse).mul_sub(esine, n_pl * (v(c.r_cos2u) * 2.0) * sin2u);
-        let rvdot = (rate * inverse).mul_add(
-            betal,
-            n_pl * (v(c.r_cos2u) * 2.0).mul_add(cos2u, v(c.r_mean)),
-        );
+        let mvt = (rate * inverse).mul_sub(esine, n_pl * (v!(r_cos2u) * 2.0) * sin2u);
+        let rvdot =
+            (rate * inverse).mul_add(betal, n_pl * (v!(r_cos2u) * 2.0).mul_add(cos2u, v!(r_mean)));
         let (mvt, rvdot) = (mvt * VELOCITY_M_S, rvdot * VELOCITY_M_S);
         [
             mvt.mul_sub(radial[0], rvdot * xmx.mul_add(cos_su, cos_node * sin_su)),
@@ -399,7 +410,7 @@ pub(crate) fn states<S: Simd, const VELOCITY: bool>(
         [k(0.0); 3]
     };
     States {
-        position_m: radial.map(|component| component * r_m),
+        position_m: [radial[0] * r_m, radial[1] * r_m, radial[2] * r_m],
         velocity_m_s,
         regular,
     }
@@ -407,12 +418,12 @@ pub(crate) fn states<S: Simd, const VELOCITY: bool>(
 
 /// The eccentric longitude E that solves Kepler's equation u = E − axnl sin E + aynl cos E, and what follows from it.
 struct Kepler<S: Simd> {
-    sin_e: f64x8<S>,
-    cos_e: f64x8<S>,
-    ecose: f64x8<S>,
-    esine: f64x8<S>,
+    sin_e: Wide<S>,
+    cos_e: Wide<S>,
+    ecose: Wide<S>,
+    esine: Wide<S>,
     /// 1 / (1 − e cos E).
-    inverse: f64x8<S>,
+    inverse: Wide<S>,
 }
 
 /// # Algorithm
@@ -422,11 +433,11 @@ struct Kepler<S: Simd> {
 ///    holds for eccentricities up to about 0.04; 1 / (1 − c) by three terms of its series is as good as the rest of step 1.
 /// 3. Lanes for which it does not hold take the reference's iteration, each until it has converged.
 #[inline(always)]
-fn kepler<S: Simd>(simd: S, u: f64x8<S>, axnl: f64x8<S>, aynl: f64x8<S>) -> Kepler<S> {
+fn kepler<S: Simd>(simd: S, u: Wide<S>, axnl: Wide<S>, aynl: Wide<S>) -> Kepler<S> {
     const SMALL_STEP_RAD: f64 = 1e-7;
     const SMALL_TURN_RAD: f64 = 0.07;
-    let one = f64x8::splat(simd, 1.0);
-    let e_sin_cos = |(sin, cos): (f64x8<S>, f64x8<S>)| {
+    let one = Wide::splat(simd, 1.0);
+    let e_sin_cos = |(sin, cos): (Wide<S>, Wide<S>)| {
         (axnl.mul_sub(sin, aynl * cos), axnl.mul_add(cos, aynl * sin))
     };
     let at_u = sin_cos(u);
@@ -454,7 +465,7 @@ fn kepler<S: Simd>(simd: S, u: f64x8<S>, axnl: f64x8<S>, aynl: f64x8<S>) -> Kepl
         esine: c.mul_add(step, s),
         inverse: inverse * (s * inverse).mul_add(-step, 1.0),
     };
-    let slow = step.abs().simd_gt(SMALL_STEP_RAD) | first.abs().simd_gt(SMALL_TURN_RAD);
+    let slow = step.abs().is_above(SMALL_STEP_RAD) | first.abs().is_above(SMALL_TURN_RAD);
     if !slow.any_true() {
         return quick;
     }
@@ -470,22 +481,20 @@ fn kepler<S: Simd>(simd: S, u: f64x8<S>, axnl: f64x8<S>, aynl: f64x8<S>) -> Kepl
 
 /// The reference's solution of Kepler's equation: Newton's steps from E = u, none longer than 0.95.
 #[inline(always)]
-fn iterate<S: Simd>(simd: S, u: f64x8<S>, axnl: f64x8<S>, aynl: f64x8<S>) -> Kepler<S> {
+fn iterate<S: Simd>(simd: S, u: Wide<S>, axnl: Wide<S>, aynl: Wide<S>) -> Kepler<S> {
     const CONVERGED_RAD: f64 = 1e-12;
     const MOST_STEPS: usize = 10;
     const LONGEST_STEP_RAD: f64 = 0.95;
-    let splat = |value| f64x8::splat(simd, value);
+    let splat = |value| Wide::splat(simd, value);
     let mut e = u;
-    let mut is_moving = mask64x8::splat(simd, true);
+    let mut is_moving = WideMask::splat(simd, true);
     for _ in 0..MOST_STEPS {
         let (sin, cos) = sin_cos(e);
         let slope = splat(1.0) - axnl.mul_add(cos, aynl * sin);
         let step = (u - e + axnl.mul_sub(sin, aynl * cos)) / slope;
-        let step = step
-            .min(splat(LONGEST_STEP_RAD))
-            .max(splat(-LONGEST_STEP_RAD));
+        let step = step.min(LONGEST_STEP_RAD).max(-LONGEST_STEP_RAD);
         e = is_moving.select(e + step, e);
-        is_moving &= step.abs().simd_ge(CONVERGED_RAD);
+        is_moving &= step.abs().is_at_least(CONVERGED_RAD);
         if !is_moving.any_true() {
             break;
         }
@@ -503,13 +512,13 @@ fn iterate<S: Simd>(simd: S, u: f64x8<S>, axnl: f64x8<S>, aynl: f64x8<S>) -> Kep
 
 /// Sine and cosine of the sum of two angles.
 #[inline(always)]
-fn rotate<S: Simd>(a: (f64x8<S>, f64x8<S>), b: (f64x8<S>, f64x8<S>)) -> (f64x8<S>, f64x8<S>) {
+fn rotate<S: Simd>(a: (Wide<S>, Wide<S>), b: (Wide<S>, Wide<S>)) -> (Wide<S>, Wide<S>) {
     (a.0.mul_add(b.1, a.1 * b.0), a.1.mul_sub(b.1, a.0 * b.0))
 }
 
 /// Sine and cosine of an angle turned by `by`, below 1e-3 rad: the terms left out are below 1e-13.
 #[inline(always)]
-fn turn<S: Simd>(sin_cos: (f64x8<S>, f64x8<S>), by: f64x8<S>) -> (f64x8<S>, f64x8<S>) {
+fn turn<S: Simd>(sin_cos: (Wide<S>, Wide<S>), by: Wide<S>) -> (Wide<S>, Wide<S>) {
     let z = by * by;
     rotate(
         sin_cos,
@@ -520,13 +529,13 @@ fn turn<S: Simd>(sin_cos: (f64x8<S>, f64x8<S>), by: f64x8<S>) -> (f64x8<S>, f64x
 /// Sine of `angle + by`, of which `sin_cos` is known of `angle`. Drag turns nearly all anomalies by less than 0.1 rad, but
 /// not all: a tiny eccentricity and a large drag make it any angle.
 #[inline(always)]
-fn sin_of_turned<S: Simd>(known: (f64x8<S>, f64x8<S>), angle: f64x8<S>, by: f64x8<S>) -> f64x8<S> {
+fn sin_of_turned<S: Simd>(known: (Wide<S>, Wide<S>), angle: Wide<S>, by: Wide<S>) -> Wide<S> {
     const SMALL_TURN_RAD: f64 = 0.1;
     let z = by * by;
     let sin = (by * z).mul_add(z.mul_add(1.0 / 120.0, -1.0 / 6.0), by);
     let cos = z.mul_add(1.0 / 24.0, -0.5).mul_add(z, 1.0);
     let turned = known.0.mul_add(cos, known.1 * sin);
-    let large = by.abs().simd_gt(SMALL_TURN_RAD);
+    let large = by.abs().is_above(SMALL_TURN_RAD);
     if large.any_true() {
         large.select(sin_cos(angle + by).0, turned)
     } else {
@@ -543,7 +552,7 @@ fn sin_of_turned<S: Simd>(known: (f64x8<S>, f64x8<S>), angle: f64x8<S>, by: f64x
 /// 3. Polynomials in r² on [−π/4, π/4], of least error at Chebyshev's points: 1.3e-14 for the sine, 7.4e-16 for the cosine.
 /// 4. Odd k swap the two; bit 1 of k and of k + 1 are their signs.
 #[inline(always)]
-fn sin_cos<S: Simd>(x: f64x8<S>) -> (f64x8<S>, f64x8<S>) {
+fn sin_cos<S: Simd>(x: Wide<S>) -> (Wide<S>, Wide<S>) {
     /// 1.5 · 2⁵².
     const ROUNDER: f64 = 6_755_399_441_055_744.0;
     const MINUS_FRAC_PI_2: [f64; 3] = [
@@ -553,9 +562,8 @@ fn sin_cos<S: Simd>(x: f64x8<S>) -> (f64x8<S>, f64x8<S>) {
     ];
     let rounded = x.mul_add(FRAC_2_PI, ROUNDER);
     let k = rounded - ROUNDER;
-    let r = MINUS_FRAC_PI_2
-        .iter()
-        .fold(x, |r, &part| k.mul_add(part, r));
+    let [high, middle, low] = MINUS_FRAC_PI_2;
+    let r = k.mul_add(low, k.mul_add(middle, k.mul_add(high, x)));
     let z = r * r;
     let sin = z
         .mul_add(-2.480_558_717_998_064_6e-8, 2.755_599_039_983_990_5e-6)
@@ -570,15 +578,20 @@ fn sin_cos<S: Simd>(x: f64x8<S>) -> (f64x8<S>, f64x8<S>) {
         .mul_add(z, 0.041_666_666_666_664_68)
         .mul_add(z, -0.5)
         .mul_add(z, 1.0);
+    let (sin_0, cos_0) = in_quadrant(rounded.0, sin.0, cos.0);
+    let (sin_1, cos_1) = in_quadrant(rounded.1, sin.1, cos.1);
+    (Wide(sin_0, sin_1), Wide(cos_0, cos_1))
+}
+
+/// Sine and cosine in the quadrant that the last bits of `rounded` name, from those in the first.
+#[inline(always)]
+fn in_quadrant<S: Simd>(rounded: f64x8<S>, sin: f64x8<S>, cos: f64x8<S>) -> (f64x8<S>, f64x8<S>) {
     let k: u64x8<S> = rounded.bitcast();
     let is_odd = (k & 1).simd_eq(1);
-    let signed = |value: f64x8<S>, quadrant: u64x8<S>| {
-        let sign = (quadrant & 2) << 62;
-        f64x8::<S>::from_bits(value.to_bits() ^ sign)
-    };
+    let (minus_sin, minus_cos) = ((k & 2) << 62, ((k + 1) & 2) << 62);
     (
-        signed(is_odd.select(cos, sin), k),
-        signed(is_odd.select(sin, cos), k + 1),
+        f64x8::from_bits(is_odd.select(cos, sin).to_bits() ^ minus_sin),
+        f64x8::from_bits(is_odd.select(sin, cos).to_bits() ^ minus_cos),
     )
 }
 
@@ -586,6 +599,6 @@ fn sin_cos<S: Simd>(x: f64x8<S>) -> (f64x8<S>, f64x8<S>) {
 #[cfg(test)]
 #[inline(always)]
 pub(crate) fn sin_cos_of<S: Simd>(simd: S, x: f64) -> (f64, f64) {
-    let (sin, cos) = sin_cos(f64x8::splat(simd, x));
-    (sin[0], cos[0])
+    let (sin, cos) = sin_cos(Wide::splat(simd, x));
+    (sin.0[0], cos.0[0])
 }

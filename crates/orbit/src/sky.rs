@@ -392,20 +392,40 @@ impl Sky {
     ) {
         let coefficients = &self.blocks[block];
         let present = self.present(block);
-        for (i, moment) in moments.iter().enumerate() {
-            let states = near_earth::states::<S, VELOCITY>(simd, coefficients, moment.instant);
-            let position_m = match moment.turn {
-                Some(turn) => turned(turn, states.position_m),
-                None => states.position_m,
-            };
-            positions_m[i] = Block::from_lanes(position_m);
-            if VELOCITY {
-                velocities_m_s[i] = Block::from_lanes(states.velocity_m_s);
-            }
-            let others = present & !states.regular.to_bitmask();
-            if others != 0 {
-                let velocity_m_s = velocities_m_s.get_mut(i);
-                self.propagate_others(block, others, moment, &mut positions_m[i], velocity_m_s);
+        for first in (0..moments.len()).step_by(2) {
+            // A last moment without a second is propagated twice.
+            let second = (first + 1).min(moments.len() - 1);
+            let pair = [&moments[first], &moments[second]];
+            let states = near_earth::states::<S, VELOCITY>(
+                simd,
+                [coefficients; 2],
+                [pair[0].instant, pair[1].instant],
+            );
+            let [x, y, z] = states.position_m;
+            let [vx, vy, vz] = states.velocity_m_s;
+            let halves = [
+                (first, [x.0, y.0, z.0], [vx.0, vy.0, vz.0], states.regular.0),
+                (
+                    second,
+                    [x.1, y.1, z.1],
+                    [vx.1, vy.1, vz.1],
+                    states.regular.1,
+                ),
+            ];
+            for (i, position_m, velocity_m_s, regular) in halves {
+                let moment = &moments[i];
+                positions_m[i] = Block::from_lanes(match moment.turn {
+                    Some(turn) => turned(turn, position_m),
+                    None => position_m,
+                });
+                if VELOCITY {
+                    velocities_m_s[i] = Block::from_lanes(velocity_m_s);
+                }
+                let others = present & !regular.to_bitmask();
+                if others != 0 {
+                    let velocity_m_s = velocities_m_s.get_mut(i);
+                    self.propagate_others(block, others, moment, &mut positions_m[i], velocity_m_s);
+                }
             }
         }
     }
@@ -443,8 +463,14 @@ impl Sky {
 
 /// Eight vectors times a matrix given by rows.
 #[inline(always)]
-fn turned<S: Simd>(matrix: [[f64; 3]; 3], [x, y, z]: [f64x8<S>; 3]) -> [f64x8<S>; 3] {
-    matrix.map(|row| x.mul_add(row[0], y.mul_add(row[1], z * row[2])))
+fn turned<S: Simd>([p, q, r]: [[f64; 3]; 3], v: [f64x8<S>; 3]) -> [f64x8<S>; 3] {
+    // Not by `map`, which is not inlined here and costs more than the arithmetic.
+    [dot(p, v), dot(q, v), dot(r, v)]
+}
+
+#[inline(always)]
+fn dot<S: Simd>(row: [f64; 3], [x, y, z]: [f64x8<S>; 3]) -> f64x8<S> {
+    x.mul_add(row[0], y.mul_add(row[1], z * row[2]))
 }
 
 #[cfg(test)]
