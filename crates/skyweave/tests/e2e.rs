@@ -108,10 +108,12 @@ fn host_state() -> String {
         &["ip", "-6", "route", "show", "table", "all"],
         &["ip", "netns", "list"],
         &["nft", "list", "tables"],
+        // Forwarding as a whole and of each device: the kernel's uplink sets the latter.
         &[
             "sysctl",
-            "net.ipv4.ip_forward",
-            "net.ipv6.conf.all.forwarding",
+            "-a",
+            "-r",
+            r"^net\.ipv[46]\.(ip_forward$|conf\..*forwarding$)",
         ],
     ] {
         let output = Command::new(command[0]).args(&command[1..]).output();
