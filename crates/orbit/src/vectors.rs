@@ -93,8 +93,7 @@ impl Vectors {
     }
 
     pub(crate) fn set(&mut self, index: usize, v: Vec3) {
-        let (block, lane) = (&mut self.blocks[index / LANES], index % LANES);
-        (block.x[lane], block.y[lane], block.z[lane]) = (v.x, v.y, v.z);
+        self.blocks[index / LANES].set(index % LANES, Some(v));
     }
 
     /// All vectors in order.
