@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod gso;
+pub mod itu;
 mod limit;
 mod profile;
 mod toml_profile;
