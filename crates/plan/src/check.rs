@@ -1136,7 +1136,7 @@ impl<'a> Ground<'a> {
                 let mut touched = (false, false);
                 for (g, site) in inputs.gateways.iter().enumerate() {
                     let id = GatewayId(g as u32);
-                    if checker.feeder_fault(site, satellite).is_some() {
+                    if site.antennas == 0 || checker.feeder_fault(site, satellite).is_some() {
                         continue;
                     }
                     touched.0 = true;

@@ -320,6 +320,7 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
         .map(|(satellite, pop)| {
             // Shortest first: through space, and by fibre to where most of what the satellite sees meets the Internet.
             let mut row: Vec<(f64, u32)> = (0..limits.len())
+                .filter(|&g| inputs.gateways[g].antennas > 0)
                 .filter(|&g| judge(&limits[g], satellite) == Verdict::Allowed)
                 .map(|g| {
                     let space_s = limits[g].range_m(satellite.start) / SPEED_OF_LIGHT_M_S;

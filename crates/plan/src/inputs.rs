@@ -73,7 +73,7 @@ pub struct Gateway {
     pub name: String,
     /// Where.
     pub place: Geodetic,
-    /// Number of antennas; each carries `FeederLinks::antenna_kbps`.
+    /// Number of antennas; each carries `FeederLinks::antenna_kbps`. A site that is lost has none.
     pub antennas: u32,
     /// Least elevation of this site, rad, if it differs from the profile.
     pub min_elevation_rad: Option<f64>,

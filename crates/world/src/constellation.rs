@@ -87,10 +87,13 @@ pub(crate) struct Constellation {
 
 impl Constellation {
     pub(crate) fn in_service(&self) -> usize {
-        self.left_out
-            .iter()
-            .filter(|reason| reason.is_none())
-            .count()
+        self.serving().count()
+    }
+
+    /// The elements of those in service.
+    pub(crate) fn serving(&self) -> impl Iterator<Item = &Elements> {
+        let all = self.elements.iter().zip(&self.left_out);
+        all.filter(|(_, out)| out.is_none()).map(|(e, _)| e)
     }
 }
 
@@ -113,7 +116,7 @@ pub(crate) fn load(
     files: &dyn Files,
     problems: &mut Problems,
 ) -> Option<Constellation> {
-    let (elements, file) = match &spec.source {
+    let (mut elements, file) = match &spec.source {
         SkySource::Builtin => (
             builtin_elements(),
             Location::file("starlink-2026-05-21.tle"),
@@ -131,6 +134,7 @@ pub(crate) fn load(
         problems.push(file.error("an empty constellation: the file holds no satellite"));
         return None;
     }
+    add_satellites(spec, &mut elements);
     let sky = match Sky::new(&elements) {
         Ok(sky) => sky,
         Err(error) => {
@@ -172,6 +176,26 @@ pub(crate) fn load(
         lasers,
         median_age,
     })
+}
+
+/// Gives every so-manieth of the satellites in the bands a companion behind it in its plane. Their ids follow all others.
+fn add_satellites(spec: &SkySpec, elements: &mut Vec<Elements>) {
+    /// Half of what is between the satellites of a full plane, 18 to 22 of them.
+    const BEHIND_RAD: f64 = TAU / 40.0;
+    let in_bands = elements
+        .iter()
+        .filter(|e| outside_bands(spec, e.altitude_m()).is_none());
+    let upto = |k: usize| (k as f64 * spec.added_percent / 100.0).floor();
+    let chosen = in_bands.enumerate().filter(|&(k, _)| upto(k + 1) > upto(k));
+    let added: Vec<Elements> = chosen
+        .map(|(_, e)| Elements {
+            name: format!("{} companion", e.name),
+            catalog_number: 0,
+            mean_anomaly_rad: (e.mean_anomaly_rad - BEHIND_RAD).rem_euclid(TAU),
+            ..e.clone()
+        })
+        .collect();
+    elements.extend(added);
 }
 
 fn age(elements: &Elements, start: Time) -> Span {

@@ -24,25 +24,65 @@ pub(crate) struct CellDemand {
     pub(crate) demand_kbps: u64,
 }
 
-/// All demand of a scenario by cell, ascending, without repetition.
+/// One demand of a scenario: where its terminals may be, and how many they are.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Demand {
+    /// Its area as the scenario writes it.
+    pub(crate) area: String,
+    /// Its cells, ascending, each with its part in the spread.
+    pub(crate) weights: Vec<(CellIndex, u64)>,
+    /// True if the weights are people.
+    pub(crate) weights_are_people: bool,
+    pub(crate) terminals: u64,
+    pub(crate) rate_kbps: u32,
+}
+
+impl Demand {
+    /// So many terminals spread over the cells; those that get none are left out.
+    fn spread(&self, terminals: u64) -> impl Iterator<Item = CellDemand> {
+        let weights: Vec<u64> = self.weights.iter().map(|w| w.1).collect();
+        let spread = cumulative_rounding(&weights, terminals);
+        let with_terminals = self.weights.iter().zip(spread).filter(|(_, n)| *n > 0);
+        with_terminals.map(|(&(cell, _), n)| CellDemand {
+            cell,
+            terminals: u32::try_from(n).unwrap_or(u32::MAX),
+            demand_kbps: n.saturating_mul(u64::from(self.rate_kbps)),
+        })
+    }
+}
+
+/// The demands of a scenario, in its order.
 pub(crate) fn load(
     specs: &[DemandSpec],
     files: &dyn Files,
     problems: &mut Problems,
-) -> Vec<CellDemand> {
+) -> Vec<Demand> {
     let grid = PeopleGrid::default();
     let mut all = Vec::new();
     for spec in specs {
-        let before = all.len();
-        spread(spec, &grid, files, problems, &mut all);
-        if all.len() == before && !problems.has_errors() {
+        let Some(demand) = read_demand(spec, &grid, files, problems) else {
+            continue;
+        };
+        if demand.spread(demand.terminals).next().is_none() && !problems.has_errors() {
             problems.push(
                 spec.at
                     .error("an empty demand: no cell of the area gets a terminal"),
             );
         }
+        all.push(demand);
     }
-    if specs.len() > 1 {
+    all
+}
+
+/// All demand by cell, ascending, without repetition. `terminals` says how many each demand has.
+pub(crate) fn by_cell(demands: &[Demand], terminals: impl Fn(&Demand) -> u64) -> Vec<CellDemand> {
+    let all = demands.iter().flat_map(|d| d.spread(terminals(d)));
+    merged(all.collect())
+}
+
+/// Demand by cell, ascending, each cell once.
+pub(crate) fn merged(mut all: Vec<CellDemand>) -> Vec<CellDemand> {
+    if !all.is_sorted_by(|a, b| a.cell < b.cell) {
         all.sort_by_key(|d| d.cell);
         all.dedup_by(|later, kept| {
             let same = later.cell == kept.cell;
@@ -56,28 +96,27 @@ pub(crate) fn load(
     all
 }
 
-fn spread(
+fn read_demand(
     spec: &DemandSpec,
     grid: &PeopleGrid,
     files: &dyn Files,
     problems: &mut Problems,
-    all: &mut Vec<CellDemand>,
-) {
+) -> Option<Demand> {
     let excepted = |country: &[u8; 2]| spec.except.iter().any(|e| e.as_bytes() == country);
     let at = &spec.area.at;
-    let (cells, weights): (Vec<CellIndex>, Vec<u64>) = match &spec.area.value {
+    let mut weights: Vec<(CellIndex, u64)> = match &spec.area.value {
         Area::World => grid
             .get()
             .iter()
             .filter(|g| !excepted(&g.country))
             .map(|g| (g.cell, g.people))
-            .unzip(),
+            .collect(),
         Area::Country(code) => {
             let inside = grid
                 .get()
                 .iter()
                 .filter(|g| g.country == code.as_bytes() && !excepted(&g.country));
-            inside.map(|g| (g.cell, g.people)).unzip()
+            inside.map(|g| (g.cell, g.people)).collect()
         }
         Area::GeoJson(path) => {
             match read(path, at, files, problems).map(|bytes| Polygons::parse(path, &bytes)) {
@@ -90,38 +129,40 @@ fn spread(
                         Ok(i) => Some((cell, grid[i].people)),
                         Err(_) => Some((cell, 0)),
                     };
-                    polygons.cells().into_iter().filter_map(people).unzip()
+                    polygons.cells().into_iter().filter_map(people).collect()
                 }
-                Some(Err(found)) => return problems.0.extend(found.0),
-                None => return,
+                Some(Err(found)) => {
+                    problems.0.extend(found.0);
+                    return None;
+                }
+                None => return None,
             }
         }
         Area::Cells(path) => {
-            let Some(bytes) = read(path, at, files, problems) else {
-                return;
-            };
+            let bytes = read(path, at, files, problems)?;
             let column = match spec.spread {
                 Spread::Given => Some("terminals"),
                 Spread::Population => Some("population"),
                 Spread::Uniform => None,
             };
             read_cells(path, &bytes, column, problems)
-                .into_iter()
-                .unzip()
         }
     };
-    let terminals = match (spec.spread, spec.terminals) {
-        (Spread::Given, _) => weights,
-        (Spread::Population, Some(total)) => cumulative_rounding(&weights, total),
-        (Spread::Uniform, Some(total)) => cumulative_rounding(&vec![1; cells.len()], total),
-        (_, None) => return,
+    let terminals = match spec.spread {
+        Spread::Given => weights.iter().map(|w| w.1).sum(),
+        Spread::Population => spec.terminals?,
+        Spread::Uniform => {
+            weights.iter_mut().for_each(|w| w.1 = 1);
+            spec.terminals?
+        }
     };
-    let with_terminals = cells.into_iter().zip(terminals).filter(|(_, n)| *n > 0);
-    all.extend(with_terminals.map(|(cell, n)| CellDemand {
-        cell,
-        terminals: u32::try_from(n).unwrap_or(u32::MAX),
-        demand_kbps: n.saturating_mul(u64::from(spec.rate_kbps)),
-    }));
+    Some(Demand {
+        area: spec.area_text.clone(),
+        weights,
+        weights_are_people: spec.spread == Spread::Population,
+        terminals,
+        rate_kbps: spec.rate_kbps,
+    })
 }
 
 /// Reads a file that a scenario names; a failure is a problem of the place where it is named.

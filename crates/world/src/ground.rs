@@ -177,25 +177,28 @@ impl<'a> Wanted<'a> {
 
 /// Finds the nearest point of presence.
 #[derive(Clone, Debug)]
-pub(crate) struct NearestPop(Vec<Vec3>);
+pub(crate) struct NearestPop(Vec<(Vec3, PopId)>);
 
 impl NearestPop {
-    pub(crate) fn new(pops: &[PointOfPresence]) -> Self {
-        Self(pops.iter().map(|pop| direction(pop.place)).collect())
+    /// Of all but those that are lost.
+    pub(crate) fn without(pops: &[PointOfPresence], lost: &[PopId]) -> Self {
+        let all = pops.iter().enumerate();
+        let all = all.map(|(i, pop)| (direction(pop.place), PopId(i as u32)));
+        Self(all.filter(|(_, id)| !lost.contains(id)).collect())
     }
 
     /// By great circle; of equal distances the first. There must be one.
     pub(crate) fn of(&self, place: Geodetic) -> PopId {
         let here = direction(place);
         // The nearest on the sphere has the greatest cosine of the angle between.
-        let mut best = (f64::NEG_INFINITY, 0);
-        for (i, there) in self.0.iter().enumerate() {
-            let cosine = here.dot(*there);
+        let mut best = (f64::NEG_INFINITY, PopId(0));
+        for &(there, id) in &self.0 {
+            let cosine = here.dot(there);
             if cosine > best.0 {
-                best = (cosine, i);
+                best = (cosine, id);
             }
         }
-        PopId(best.1 as u32)
+        best.1
     }
 }
 

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod area;
+mod conditions;
 mod constellation;
 mod demand;
 mod fields;
@@ -14,6 +15,7 @@ mod forwarding;
 mod ground;
 mod places;
 mod problem;
+mod region;
 mod scenario;
 mod sites;
 mod summary;
@@ -21,6 +23,9 @@ mod table;
 mod track;
 mod world;
 
+pub use conditions::{
+    Additions, ConditionError, Conditions, DemandChange, DemandTo, Faults, NewGateway, NewTerminals,
+};
 pub use constellation::{LeftOut, builtin_earth_orientation, builtin_elements};
 pub use files::{Files, FilesError, NoFiles, builtin_scenario, builtin_scenarios};
 pub use places::{Place, PlaceError, find_place};

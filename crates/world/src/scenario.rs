@@ -3,6 +3,7 @@
 //! Degrees, kilometres and Mbit/s end here. Knows no file but the one it reads; what the named files hold is looked at when
 //! the world is loaded. The reference for people is `docs/scenario.md`.
 
+use crate::conditions::{Conditions, NewGateway};
 use crate::fields::{Document, Fields, Located};
 use crate::files::builtin;
 use crate::places::Countries;
@@ -31,6 +32,10 @@ pub(crate) struct Scenario {
     pub(crate) profile: Located<String>,
     pub(crate) demand: Vec<DemandSpec>,
     pub(crate) terminals: Vec<TerminalSpec>,
+    /// What is different from the rest.
+    pub(crate) conditions: Located<Conditions>,
+    /// Where each name and number in it stands.
+    pub(crate) condition_places: Vec<(String, Location)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,6 +50,8 @@ pub(crate) struct SkySpec {
     pub(crate) start: Located<Start>,
     /// Altitudes in service, m; `None`: all.
     pub(crate) in_service_m: Option<Located<Vec<(f64, f64)>>>,
+    /// Satellites added to those in service, per cent.
+    pub(crate) added_percent: f64,
     pub(crate) allow_old_elements: bool,
 }
 
@@ -152,6 +159,8 @@ pub(crate) enum Spread {
 pub(crate) struct DemandSpec {
     pub(crate) at: Location,
     pub(crate) area: Located<Area>,
+    /// The area as it is written.
+    pub(crate) area_text: String,
     pub(crate) except: Vec<String>,
     /// `None` only with [`Spread::Given`].
     pub(crate) terminals: Option<u64>,
@@ -237,6 +246,7 @@ fn read(root: &Fields<'_, '_>, file: &str) -> Option<Scenario> {
         .into_iter()
         .map(read_terminal)
         .collect();
+    let (conditions, condition_places) = read_conditions(root, file);
     root.finish();
     let terminals: Vec<TerminalSpec> = terminals.into_iter().collect::<Option<_>>()?;
     for (i, terminal) in terminals.iter().enumerate() {
@@ -261,6 +271,8 @@ fn read(root: &Fields<'_, '_>, file: &str) -> Option<Scenario> {
         profile,
         demand,
         terminals,
+        conditions,
+        condition_places,
     })
 }
 
@@ -292,6 +304,14 @@ fn read_sky(t: Fields<'_, '_>) -> Option<SkySpec> {
         }
         Located { value: bands.value.iter().map(|&(lo, hi)| (lo * 1e3, hi * 1e3)).collect(), at: bands.at }
     });
+    let added = t.number("added_percent", 0.0..=100.0);
+    if let Some(added) = added.as_ref().filter(|_| t.has("shell")) {
+        t.report(
+            added
+                .at
+                .error("has no meaning with shells: give them more satellites"),
+        );
+    }
     let allow_old_elements = t.boolean("allow_old_elements").unwrap_or(false);
     let tables = t.tables("shell");
     let has_shells = t.has("shell");
@@ -347,6 +367,7 @@ fn read_sky(t: Fields<'_, '_>) -> Option<SkySpec> {
         source: source?,
         start: start?,
         in_service_m,
+        added_percent: added.map_or(0.0, |a| a.value),
         allow_old_elements,
     })
 }
@@ -549,6 +570,7 @@ fn read_demand(t: Fields<'_, '_>, countries: &Countries) -> Option<DemandSpec> {
         "a country code, \"world\", a GeoJSON file or a cells CSV",
         t.string("area"),
     );
+    let area_text = area.as_ref().map_or_else(String::new, |a| a.value.clone());
     let area = area.and_then(|area| {
         let value = match area.to_lowercase() {
             lower if lower == "world" => Area::World,
@@ -615,11 +637,69 @@ fn read_demand(t: Fields<'_, '_>, countries: &Countries) -> Option<DemandSpec> {
     Some(DemandSpec {
         at,
         area: area?,
+        area_text,
         except,
         terminals: terminals.map(|n| n.value),
         spread,
         rate_kbps: rate_kbps(*rate?),
     })
+}
+
+/// `[faults]` and `[additions]`.
+fn read_conditions(
+    root: &Fields<'_, '_>,
+    file: &str,
+) -> (Located<Conditions>, Vec<(String, Location)>) {
+    let mut places = Vec::new();
+    let mut conditions = Conditions::default();
+    let mut at = Location::file(file);
+    if let Some(t) = root.table("faults") {
+        at = t.at();
+        let mut names = |key: &'static str| -> Vec<String> {
+            let given = t.strings(key).unwrap_or_default();
+            let name = |name: Located<String>| {
+                places.push((name.value.clone(), name.at));
+                name.value
+            };
+            given.into_iter().map(name).collect()
+        };
+        conditions.faults.satellites = names("satellites");
+        conditions.faults.gateways = names("gateways");
+        conditions.faults.pops = names("pops");
+        if let Some(percent) = t.number("satellites_percent", 0.0..=100.0) {
+            conditions.faults.satellites_percent = percent.value;
+        }
+        t.finish();
+    }
+    if let Some(t) = root.table("additions") {
+        if let Some(channels) = t.integer("channels", 0..=32) {
+            conditions.additions.channels = channels.value as u8;
+            places.push((channels.value.to_string(), channels.at));
+        }
+        for site in t.tables("gateway") {
+            let name = site.required("name", "a name for the gateway", site.string("name"));
+            let degrees =
+                |key, most: f64| site.required(key, "degrees", site.number(key, -most..=most));
+            let (lat, lon) = (degrees("lat_deg", 90.0), degrees("lon_deg", 180.0));
+            let antennas = site.integer("antennas", 1..=10_000);
+            site.finish();
+            if let (Some(name), Some(lat), Some(lon)) = (name, lat, lon) {
+                places.push((name.value.clone(), name.at.clone()));
+                conditions.additions.gateways.push(NewGateway {
+                    name: name.value,
+                    lat_deg: lat.value,
+                    lon_deg: lon.value,
+                    antennas: antennas.map(|n| n.value as u32),
+                });
+            }
+        }
+        t.finish();
+    }
+    let conditions = Located {
+        value: conditions,
+        at,
+    };
+    (conditions, places)
 }
 
 fn read_terminal(t: Fields<'_, '_>) -> Option<TerminalSpec> {

@@ -3,12 +3,14 @@
 //! The only translator between the crates below: sky and demand become the planner's inputs, a plan becomes a forwarding
 //! table. It knows no file, clock or socket; what it needs of them is given to [`World::load`].
 
+use crate::conditions::{self, ConditionError, Conditions};
 use crate::constellation::{self, Constellation, LeftOut};
-use crate::demand::{self, CellDemand, cell_at, read_located};
+use crate::demand::{self, CellDemand, Demand, cell_at, read_located};
 use crate::files::Files;
 use crate::ground::{self, Ground, NearestPop};
 use crate::places::{Place, PlaceError, find_place};
 use crate::problem::{Location, Problem, Problems, suggestions};
+use crate::region::Region;
 use crate::scenario::{LinkSpec, PlaceSpec, Scenario, Start, TerminalSpec};
 use crate::summary::Summary;
 use crate::track::Track;
@@ -21,20 +23,27 @@ use skyweave_plan::{Cell, Gateway, Inputs, LiveTerminal, Plan, PointOfPresence, 
 use skyweave_radio::{LinkLimit, Profile};
 use std::sync::Arc;
 
-/// A scenario, loaded.
-#[derive(Debug)]
+/// A scenario, loaded. To clone it is cheap: clones share what does not change.
+#[derive(Clone, Debug)]
 pub struct World {
     pub(crate) name: String,
     pub(crate) description: String,
     seed: u64,
     pub(crate) start: Time,
     starts_now: bool,
-    pub(crate) profile: Arc<Profile>,
-    pub(crate) constellation: Constellation,
-    pub(crate) ground: Ground,
-    gateways: Arc<[Gateway]>,
+    pub(crate) constellation: Arc<Constellation>,
+    pub(crate) ground: Arc<Ground>,
     pops: Arc<[PointOfPresence]>,
+    pub(crate) scenario_profile: Arc<Profile>,
+    pub(crate) demand: Arc<[Demand]>,
+    conditions: Conditions,
+    region: Option<Arc<Region>>,
+    // What the scenario makes of these under the conditions:
+    pub(crate) profile: Arc<Profile>,
+    gateways: Arc<[Gateway]>,
     nearest_pop: NearestPop,
+    /// Ascending.
+    lost: Arc<[SatId]>,
     reach_rad: f64,
     background: Arc<[Cell]>,
     /// The background and the live terminals that do not move.
@@ -137,23 +146,27 @@ impl World {
         let (Some(constellation), Some(profile)) = (constellation, profile) else {
             return Err(problems);
         };
-        let nearest_pop = NearestPop::new(&ground.pops);
-        let background: Arc<[Cell]> = background(&demand, &nearest_pop).into();
+        let scenario_profile = Arc::new(profile);
         let mut world = Self {
             name: scenario.name,
             description: scenario.description,
             seed: scenario.seed,
             start,
             starts_now,
-            profile: Arc::new(profile),
-            constellation,
+            constellation: constellation.into(),
+            profile: Arc::clone(&scenario_profile),
+            scenario_profile,
+            conditions: Conditions::default(),
+            region: None,
             gateways: ground.gateways.clone().into(),
             pops: ground.pops.clone().into(),
-            ground,
+            nearest_pop: NearestPop::without(&ground.pops, &[]),
+            ground: ground.into(),
+            demand: demand.into(),
+            lost: Arc::default(),
             reach_rad,
-            nearest_pop,
-            cells: Arc::clone(&background),
-            background,
+            cells: Arc::default(),
+            background: Arc::default(),
             terminals: Vec::new(),
             next_terminal: 0,
             first_joined: TerminalId(scenario.terminals.len() as u32),
@@ -162,8 +175,62 @@ impl World {
         for (spec, place) in scenario.terminals.iter().zip(terminals) {
             world.join(spec.name.value.clone(), place, spec.rate_kbps);
         }
-        world.count_live();
+        let wrong = world.try_conditions(scenario.conditions.value.clone());
+        for error in wrong.err().unwrap_or_default() {
+            let place = scenario
+                .condition_places
+                .iter()
+                .find(|(of, _)| error.is_of(of));
+            let at = place.map_or(&scenario.conditions.at, |(_, at)| at);
+            world.warnings.push(at.error(error.to_string()));
+        }
+        if world.warnings.has_errors() {
+            return Err(world.warnings);
+        }
         Ok(world)
+    }
+
+    /// What is different from the scenario; at first the scenario's own `[faults]` and `[additions]`.
+    pub fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    /// Puts conditions in place of those that were there, from the next [`inputs`](Self::inputs) on. Live terminals stay. If one does
+    /// not fit this world nothing changes.
+    pub fn set_conditions(&mut self, conditions: Conditions) -> Result<(), ConditionError> {
+        self.try_conditions(conditions)
+            .map_err(|mut errors| errors.swap_remove(0))
+    }
+
+    /// This world under other conditions.
+    pub fn under(&self, conditions: Conditions) -> Result<Self, ConditionError> {
+        let mut world = self.clone();
+        world.set_conditions(conditions)?;
+        Ok(world)
+    }
+
+    /// This world reduced to what matters to the demand of an area (as the scenario writes it): its cells, the load around it as
+    /// far as one satellite can serve both, and the satellites and gateways that carry either. Much faster to plan.
+    pub fn region(&self, area: &str) -> Result<Self, ConditionError> {
+        let mut world = self.clone();
+        world.region = Some(Region::around(self, area)?.into());
+        world.set_conditions(self.conditions.clone())?;
+        Ok(world)
+    }
+
+    fn try_conditions(&mut self, conditions: Conditions) -> Result<(), Vec<ConditionError>> {
+        let mut applied = conditions::apply(self, &conditions)?;
+        if let Some(region) = &self.region {
+            applied.demand.retain(|d| region.has_load(d.cell));
+        }
+        self.profile = applied.profile;
+        self.gateways = applied.gateways;
+        self.nearest_pop = applied.nearest_pop;
+        self.lost = applied.lost;
+        self.background = background(&applied.demand, &self.nearest_pop).into();
+        self.conditions = conditions;
+        self.count_live();
+        Ok(())
     }
 
     /// The scenario's name.
@@ -226,7 +293,7 @@ impl World {
         self.ephemeris().sky()
     }
 
-    /// Why a satellite is not in service; `None` if it is.
+    /// Why a satellite is not in service; `None` if it is, or would be if conditions had not taken it.
     pub fn left_out(&self, satellite: SatId) -> Option<LeftOut> {
         self.constellation
             .left_out
@@ -240,7 +307,7 @@ impl World {
         &self.constellation.lasers
     }
 
-    /// Gateways in use, by id.
+    /// Gateways in use, by id. One that is lost has no antenna.
     pub fn gateways(&self) -> &Arc<[Gateway]> {
         &self.gateways
     }
@@ -381,7 +448,13 @@ impl World {
                 start: Ecef(start?),
                 end: Ecef(end?),
             };
-            left_out.is_none().then_some(state)
+            let serves = left_out.is_none() && self.lost.binary_search(&state.id).is_err();
+            let matters = || {
+                self.region
+                    .as_ref()
+                    .is_none_or(|r| r.has_satellite(state.start))
+            };
+            (serves && matters()).then_some(state)
         });
         let live = self.terminals.iter().filter_map(|t| {
             let place = self.position(t, middle);
@@ -582,36 +655,36 @@ fn set_limits(profile: &mut Profile, scenario: &Scenario, problems: &mut Problem
         .unwrap_or(laser.min_grazing_height_m);
 }
 
-/// The greatest latitude that a satellite in service can serve: its inclination and the radius of its footprint, on a sphere.
-///
-/// Elevation ε at altitude h: λ = acos(R cos ε / (R + h)) − ε. Range d: cos λ = (R² + (R + h)² − d²) / (2 R (R + h)).
+/// The greatest latitude that a satellite in service can serve: its inclination and the radius of its footprint.
 fn reach_rad(constellation: &Constellation, limit: LinkLimit) -> f64 {
-    /// For the flattening of the Earth (at most 0.2° between geodetic and geocentric latitude) and the orbits' own.
-    const MARGIN_RAD: f64 = 0.5 * core::f64::consts::PI / 180.0;
-    const R: f64 = skyweave_base::MEAN_EARTH_RADIUS_M;
-    let in_service = constellation
-        .elements
-        .iter()
-        .zip(&constellation.left_out)
-        .filter(|(_, out)| out.is_none());
-    let reach = in_service.map(|(e, _)| {
-        // Apogee, which is highest above the ground and so reaches farthest.
-        let r = R + e.altitude_m() + e.eccentricity * (R + e.altitude_m());
-        let footprint = match limit {
-            LinkLimit::Elevation {
-                min_elevation_rad, ..
-            } => (R * min_elevation_rad.cos() / r).clamp(-1.0, 1.0).acos() - min_elevation_rad,
-            LinkLimit::Range { max_range_m } => ((R * R + r * r - max_range_m * max_range_m)
-                / (2.0 * R * r))
-                .clamp(-1.0, 1.0)
-                .acos(),
-        };
+    let reach = constellation.serving().map(|e| {
         let highest = e
             .inclination_rad
             .min(core::f64::consts::PI - e.inclination_rad);
-        highest + footprint + MARGIN_RAD
+        highest + footprint_rad(e, limit)
     });
     reach.fold(0.0, f64::max)
+}
+
+/// A bound on the angle at the Earth's centre between a satellite and what it can serve, on a sphere.
+///
+/// Elevation ε at altitude h: λ = acos(R cos ε / (R + h)) − ε. Range d: cos λ = (R² + (R + h)² − d²) / (2 R (R + h)).
+pub(crate) fn footprint_rad(e: &Elements, limit: LinkLimit) -> f64 {
+    /// For the flattening of the Earth (at most 0.2° between geodetic and geocentric latitude) and the orbits' own.
+    const MARGIN_RAD: f64 = 0.5 * core::f64::consts::PI / 180.0;
+    const R: f64 = skyweave_base::MEAN_EARTH_RADIUS_M;
+    // Apogee, which is highest above the ground and so reaches farthest.
+    let r = R + e.altitude_m() + e.eccentricity * (R + e.altitude_m());
+    let footprint = match limit {
+        LinkLimit::Elevation {
+            min_elevation_rad, ..
+        } => (R * min_elevation_rad.cos() / r).clamp(-1.0, 1.0).acos() - min_elevation_rad,
+        LinkLimit::Range { max_range_m } => ((R * R + r * r - max_range_m * max_range_m)
+            / (2.0 * R * r))
+            .clamp(-1.0, 1.0)
+            .acos(),
+    };
+    footprint + MARGIN_RAD
 }
 
 fn within_reach(name: &str, place: Geodetic, reach_rad: f64) -> Result<(), PlaceError> {
