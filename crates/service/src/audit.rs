@@ -5,6 +5,8 @@
 //! [`verify`] compares with a head that was kept elsewhere.
 
 use crate::life::Stamp;
+use core::fmt;
+use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -42,6 +44,11 @@ pub struct AuditHead {
     /// Hash of the last row; zeros before the first.
     pub hash: ChainHash,
 }
+
+/// Why a text is not the end of a chain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not the end of an audit log: expected ROWS:HASH with 64 hexadecimal digits")]
+pub struct BadAuditHead(String);
 
 /// What is wrong with a chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +94,30 @@ impl AuditHead {
             rows: number,
             hash: row.hash,
         })
+    }
+}
+
+/// As people note it: `ROWS:HASH`.
+impl fmt::Display for AuditHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hash = blake3::Hash::from_bytes(self.hash.0);
+        write!(f, "{}:{}", self.rows, hash.to_hex())
+    }
+}
+
+impl FromStr for AuditHead {
+    type Err = BadAuditHead;
+
+    fn from_str(text: &str) -> Result<Self, BadAuditHead> {
+        let parse = || {
+            let (rows, hash) = text.split_once(':')?;
+            let hash = blake3::Hash::from_hex(hash).ok()?;
+            Some(Self {
+                rows: rows.parse().ok()?,
+                hash: ChainHash(*hash.as_bytes()),
+            })
+        };
+        parse().ok_or_else(|| BadAuditHead(text.chars().take(100).collect()))
     }
 }
 
@@ -154,6 +185,10 @@ mod tests {
             (entry.stamp.by.as_str(), &entry.what["suspend"]),
             ("user:3", &serde_json::json!(3))
         );
+        assert_eq!(head.to_string().parse(), Ok(head));
+        for bad in ["", "5", "5:", "5:00", "x:00", "é:é"] {
+            assert!(bad.parse::<AuditHead>().is_err(), "{bad}");
+        }
         let cut = verify(&rows[..4], Some(head)).unwrap_err();
         assert_eq!(
             cut,

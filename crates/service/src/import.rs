@@ -2,6 +2,7 @@
 
 use crate::ids::{BatchId, Market, PublicKey, UtId};
 use crate::life::{State, Terminal};
+use crate::register::Register;
 use core::fmt;
 use std::collections::BTreeMap;
 
@@ -39,6 +40,27 @@ impl fmt::Display for BadRows {
 /// # Errors
 /// Every bad row with its line and all that is wrong with it, ids and keys that stand twice included.
 pub fn parse_terminals(bytes: &[u8]) -> Result<Vec<Terminal>, BadRows> {
+    parse(bytes, |_, _| ())
+}
+
+/// As [`parse_terminals`], for a register that they are to be added to: what it has already is bad, too.
+///
+/// # Errors
+/// Every bad row with its line and all that is wrong with it.
+pub fn parse_new_terminals(bytes: &[u8], register: &Register) -> Result<Vec<Terminal>, BadRows> {
+    parse(bytes, |terminal, reasons| {
+        if register.terminals().contains_key(&terminal.id) {
+            reasons.push(format!("terminal {} is there already", terminal.id));
+        } else if let Some(other) = register.terminal_of_key(&terminal.key) {
+            reasons.push(format!("terminal {other} has this key"));
+        }
+    })
+}
+
+fn parse(
+    bytes: &[u8],
+    check: impl Fn(&Terminal, &mut Vec<String>),
+) -> Result<Vec<Terminal>, BadRows> {
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .trim(csv::Trim::All)
@@ -72,6 +94,7 @@ pub fn parse_terminals(bytes: &[u8]) -> Result<Vec<Terminal>, BadRows> {
             {
                 reasons.push(format!("the same id or key stands in line {first}"));
             }
+            check(t, &mut reasons);
         }
         match terminal.filter(|_| reasons.is_empty()) {
             Some(terminal) => terminals.push(terminal),

@@ -21,13 +21,13 @@ mod shape;
 mod things;
 
 pub use area::{AreaKind, BadArea, BadAreaReason, Blocked, ServiceArea, Validity, parse_areas};
-pub use audit::{AuditBroken, AuditEntry, AuditHead, AuditRow, ChainHash, verify};
+pub use audit::{AuditBroken, AuditEntry, AuditHead, AuditRow, BadAuditHead, ChainHash, verify};
 pub use fleet::Fleet;
 pub use ids::{
     AccountId, AreaId, BadMarket, BadPublicKey, BadUtId, BatchId, IncidentId, ListId, Market,
     OrganisationId, PlanId, PublicKey, RequestId, UtId,
 };
-pub use import::{BadRow, BadRows, TERMINAL_COLUMNS, parse_terminals};
+pub use import::{BadRow, BadRows, TERMINAL_COLUMNS, parse_new_terminals, parse_terminals};
 pub use life::{
     Place, Registration, Service, Stamp, State, Step, StepRefused, Terminal, Transition, apply,
 };
