@@ -1,5 +1,9 @@
 //! The command line: what can be asked, and the text that teaches it.
 
+mod storage;
+
+pub use storage::{Audit, AuditCommand, Backup, Database, DatabaseArgs, DatabaseCommand, Restore};
+
 use crate::commands;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -45,6 +49,14 @@ enum Command {
     Check(Check),
     /// List what is built in: scenarios, radio profiles
     List(List),
+    /// Check or show the audit log of a service's database
+    Audit(Audit),
+    /// Save a service's database into one file, while others go on writing
+    Backup(Backup),
+    /// Restore a backup into a new database, whole or not at all
+    Restore(Restore),
+    /// What is in a service's database, whether it is whole, and bringing it to this version
+    Database(Database),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -397,6 +409,10 @@ pub fn main() -> ExitCode {
         Command::Orbit(args) => commands::orbit::orbit(&args.command),
         Command::Check(args) => commands::check::check(&args),
         Command::List(args) => commands::list::list(&args),
+        Command::Audit(args) => commands::storage::audit(&args.command),
+        Command::Backup(args) => commands::storage::backup(&args),
+        Command::Restore(args) => commands::storage::restore(&args),
+        Command::Database(args) => commands::storage::database(&args.command),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

@@ -1,5 +1,7 @@
 //! The store and the desk: the same tests on SQLite and on PostgreSQL.
 
+#[path = "store/commands.rs"]
+mod commands;
 #[path = "store/killed.rs"]
 mod killed;
 #[path = "store/places.rs"]
@@ -13,6 +15,9 @@ use skyweave_base::Time;
 use skyweave_service::*;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::BufRead as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use things::*;
@@ -55,6 +60,15 @@ const SUITE: &[(&str, Check)] = &[
     (
         "away and back",
         reads_go_on_while_the_database_is_away_and_it_comes_back_by_itself,
+    ),
+    (
+        "commands",
+        commands::a_database_is_looked_at_saved_and_restored_by_commands,
+    ),
+    ("changed rows", commands::each_changed_row_is_named),
+    (
+        "migrate",
+        commands::an_older_database_is_brought_forwards_by_command,
     ),
     ("lost rows", a_database_that_lost_rows_is_not_written),
     ("locked", a_lock_of_somebody_else_is_named_and_waited_for),
@@ -306,13 +320,7 @@ fn the_audit_log_is_append_only_and_verify_finds_the_first_changed_row(site: &Si
 
 fn an_older_version_goes_forwards_a_newer_or_foreign_one_is_refused(site: &Site<'_>) {
     let text = site.fresh();
-    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/service-v1");
-    if site.is_sqlite() {
-        fs::copy(format!("{data}.sqlite"), &text).unwrap();
-    } else {
-        let sql = fs::read_to_string(format!("{data}.sql")).unwrap();
-        site.sql(&text, &sql).unwrap();
-    }
+    site.put_version_1(&text);
     let url_of_old = url(&text);
     let older = Store::read_only(&url_of_old).err().unwrap();
     assert!(
@@ -534,8 +542,27 @@ fn a_lock_of_somebody_else_is_named_and_waited_for(site: &Site<'_>) {
 fn a_database_that_became_read_only_says_so(site: &Site<'_>) {
     let text = site.fresh();
     let head = worked(&url(&text)).register().audit_head();
-    let Some(said) = site.open_read_only(&text) else {
-        return;
+    let said = match site.kind {
+        Kind::Sqlite => {
+            let _ = fs::remove_file(format!("{text}.lock"));
+            site.set_read_only(&text, true);
+            let child = killed::child(&text, "open", |c| {
+                // Root may write where nobody may.
+                if is_root() {
+                    c.uid(NOBODY).gid(NOBODY);
+                }
+            });
+            let said = child.wait_with_output().unwrap();
+            site.set_read_only(&text, false);
+            String::from_utf8_lossy(&said.stdout).into_owned()
+        }
+        Kind::Postgres(server) => {
+            let name = text.rsplit('/').next().unwrap();
+            let sql = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
+            client(&server.url("postgres")).batch_execute(&sql).unwrap();
+            let desk = Desk::open(&url(&text)).unwrap();
+            desk.execute(put(1)).unwrap_err().to_string()
+        }
     };
     assert!(said.contains("can only be read"), "{said}");
     assert_eq!(Store::read_only(&url(&text)).unwrap().head().unwrap(), head);
@@ -546,11 +573,85 @@ fn a_full_disk_is_named_and_nothing_is_lost() {
     let site = Site::new(Kind::Sqlite);
     let dir = site.dir.path().join("small");
     fs::create_dir(&dir).unwrap();
-    let Some(said) = killed::on_a_small_disk(&dir) else {
+    let Some(said) = killed::on_a_small_disk(&dir, 4, "fill") else {
         return;
     };
     assert!(said.contains("the disk of database"), "{said}");
     assert!(said.contains("all confirmed rows are there"), "{said}");
+}
+
+#[test]
+fn a_full_disk_of_a_server_loses_nothing() {
+    if !is_root() || Server::start().is_none() {
+        eprintln!("SKIPPED: a server on a disk of its own needs root and PostgreSQL");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let Some(said) = killed::on_a_small_disk(dir.path(), 96, "fill postgres") else {
+        return;
+    };
+    // A server that stops over its log is away; one that goes on says that its disk is full.
+    let named = said.contains("is full") || said.contains("is away");
+    assert!(named && said.contains("PostgreSQL database"), "{said}");
+    assert!(said.contains("all confirmed rows are there"), "{said}");
+}
+
+#[test]
+fn a_lock_that_another_process_holds_is_named_and_goes_with_it() {
+    let site = Site::new(Kind::Sqlite);
+    let text = site.fresh();
+    let desk = worked(&url(&text));
+    let mut holder = killed::child(&text, "hold", |c| {
+        c.stdin(std::process::Stdio::piped());
+    });
+    let mut said = std::io::BufReader::new(holder.stdout.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap() == "held"));
+    let refused = desk.execute(put(1)).unwrap_err().to_string();
+    assert!(
+        refused.contains("is locked by another process"),
+        "{refused}"
+    );
+    // Whoever reads the register is not held up.
+    assert!(desk.register().terminals().contains_key(&ut(1)));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    until("the desk works", || works(&desk));
+    desk.execute(put(1)).unwrap();
+    let stored = desk.ask(|store| store.load()).wait().unwrap();
+    assert_eq!(stored, desk.register().to_things());
+}
+
+/// Pages overwritten one after the other, as a bad disk does it: what reads them says so or does not need them, and the check
+/// finds each that holds something.
+#[test]
+fn a_page_of_rubbish_is_found_and_never_panics() {
+    const PAGE: usize = 4096;
+    let site = Site::new(Kind::Sqlite);
+    let text = site.fresh();
+    drop(worked(&url(&text)));
+    let whole = fs::read(&text).unwrap();
+    let mut found = 0;
+    let pages = whole.len() / PAGE;
+    for page in 0..pages {
+        let bad = site.fresh();
+        let mut bytes = whole.clone();
+        for (n, byte) in bytes[page * PAGE..(page + 1) * PAGE].iter_mut().enumerate() {
+            *byte = (n * 151 + page) as u8;
+        }
+        fs::write(&bad, &bytes).unwrap();
+        let whole = Store::read_only(&url(&bad))
+            .and_then(|mut store| store.check())
+            .is_ok_and(|parts| parts.iter().all(|part| part.found.is_ok()));
+        found += usize::from(!whole);
+        if let Err(error) = Desk::open(&url(&bad)) {
+            assert!(
+                matches!(error, StoreError::Damaged { .. }),
+                "{page}: {error}"
+            );
+        }
+    }
+    assert_eq!(found, pages);
 }
 
 #[test]
@@ -644,6 +745,44 @@ fn what_cannot_be_opened_says_why() {
     .unwrap_err();
     assert!(matches!(nobody, StoreError::Gone { .. }), "{nobody}");
     assert!(!nobody.to_string().contains("s3cret"), "{nobody}");
+}
+
+#[test]
+fn a_csv_with_bad_rows_in_the_middle_imports_nothing_and_lists_them_all() {
+    let site = Site::new(Kind::Sqlite);
+    let desk = worked(&url(&site.fresh()));
+    let before = desk.register();
+    let mut csv = String::from("id,key,model,batch,market\n");
+    for n in 1000..2000 {
+        let t = sold(n);
+        csv += &match n {
+            1300 => format!("{},{},rev4,none,Ukraine\n", t.id, t.key),
+            1500 => format!("{},{},rev4,1,UA\n", ut(1000), t.key),
+            // One that the register has.
+            1700 => format!("{},{},rev4,1,UA\n", ut(7), t.key),
+            1701 => format!("{},{},rev4,1,UA\n", t.id, sold(8).key),
+            _ => format!("{},{},rev4,{},UA\n", t.id, t.key, t.batch),
+        };
+    }
+    let bad = parse_new_terminals(csv.as_bytes(), &before).unwrap_err();
+    let lines: Vec<u64> = bad.0.iter().map(|row| row.line).collect();
+    assert_eq!(lines, [302, 502, 702, 703], "{bad}");
+    let said = bad.to_string();
+    assert!(
+        said.contains("line 703: terminal ut01000000-00000000-00000008 has this key"),
+        "{said}"
+    );
+    let good: String = csv
+        .lines()
+        .zip(1..)
+        .filter(|(_, n)| !lines.contains(n))
+        .map(|(line, _)| format!("{line}\n"))
+        .collect();
+    let terminals = parse_new_terminals(good.as_bytes(), &before).unwrap();
+    let done = desk
+        .execute(command(1, Action::AddTerminals(terminals)))
+        .unwrap();
+    assert_eq!(done.touched.len(), 996);
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub(crate) mod plan;
 pub(crate) mod routes;
 pub(crate) mod run;
 pub(crate) mod screen;
+pub(crate) mod storage;
 pub(crate) mod summary;
 pub(crate) mod up;
 

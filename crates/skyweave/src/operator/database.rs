@@ -11,6 +11,7 @@ use postgres::types::ToSql;
 use rusqlite::ErrorCode;
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -138,11 +139,9 @@ impl Connection {
             Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         };
-        let open = || {
-            let connection = rusqlite::Connection::open_with_flags(
-                path,
-                flags | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-            )?;
+        let open = |name: &Path, flags: OpenFlags| {
+            let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = rusqlite::Connection::open_with_flags(name, flags)?;
             connection.busy_timeout(PATIENCE)?;
             connection.set_prepared_statement_cache_capacity(64);
             if access != Access::Read {
@@ -151,11 +150,19 @@ impl Connection {
             // A row replaced is a row deleted: the audit log's triggers must see it.
             connection.execute_batch(
                 "PRAGMA synchronous = FULL; PRAGMA recursive_triggers = ON; PRAGMA cache_size = -65536;
-                 PRAGMA journal_size_limit = 67108864",
+                 PRAGMA journal_size_limit = 67108864; SELECT COUNT(*) FROM sqlite_schema",
             )?;
             Ok(connection)
         };
-        let connection = open().map_err(|e| sqlite_error(url, path, &e))?;
+        let opened = match open(path, flags) {
+            // The files that readers share cannot be made, so that nobody writes: then the file is all there is
+            // (sqlite.org/wal.html, section 11; sqlite.org/uri.html, "immutable").
+            Err(error) if access == Access::Read && is_left_alone(path, &error) => {
+                open(&unchanging(path), flags | OpenFlags::SQLITE_OPEN_URI)
+            }
+            opened => opened,
+        };
+        let connection = opened.map_err(|e| sqlite_error(url, path, &e))?;
         let inode = inode(path).unwrap_or(0);
         let path = path.to_owned();
         Ok(Self {
@@ -462,6 +469,34 @@ fn lock_file(url: &StoreUrl, path: &Path) -> Result<File, StoreError> {
         }),
         Err(fs::TryLockError::Error(source)) => Err(StoreError::File { path: lock, source }),
     }
+}
+
+/// True if SQLite could not make its files beside the database, and there are none of a writer.
+fn is_left_alone(path: &Path, error: &rusqlite::Error) -> bool {
+    let beside = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        fs::metadata(name).is_ok_and(|m| m.len() > 0)
+    };
+    let cannot = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+    );
+    cannot && path.is_file() && !beside("-wal") && !beside("-shm")
+}
+
+/// The file as a URI (RFC 3986, section 2.1: what is not plain is escaped) that says that nobody changes it.
+fn unchanging(path: &Path) -> PathBuf {
+    let mut uri = "file:".to_owned();
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            uri += &format!("%{byte:02X}");
+        }
+    }
+    uri += "?immutable=1";
+    PathBuf::from(uri)
 }
 
 /// Asks without opening the file: closing it would drop the locks that SQLite holds in this process.

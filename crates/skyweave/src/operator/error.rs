@@ -32,7 +32,7 @@ pub enum StoreError {
         known: u32,
     },
     #[error(
-        "{database} has version {found} and is only read here: `skyweave up` brings it to version {known}"
+        "{database} has version {found} and is only read here: `skyweave database migrate` brings it to version {known}"
     )]
     Older {
         database: StoreUrl,

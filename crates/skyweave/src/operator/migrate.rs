@@ -50,7 +50,7 @@ pub(super) fn check(db: &mut Connection) -> Result<(), StoreError> {
 }
 
 /// The version of a database: 0 if it is empty.
-fn found(db: &mut Connection) -> Result<u32, StoreError> {
+pub(super) fn found(db: &mut Connection) -> Result<u32, StoreError> {
     let tables = if db.is_sqlite() {
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     } else {

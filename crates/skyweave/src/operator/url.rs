@@ -4,7 +4,7 @@ use super::StoreError;
 use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How long a connection may take, and how long the other side may be silent, before the database counts as away.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -17,6 +17,16 @@ pub struct StoreUrl(pub(super) Place);
 pub(super) enum Place {
     File(PathBuf),
     Postgres(Box<postgres::Config>),
+}
+
+impl StoreUrl {
+    /// The file of an SQLite database.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::File(path) => Some(path),
+            Place::Postgres(_) => None,
+        }
+    }
 }
 
 impl FromStr for StoreUrl {

@@ -53,6 +53,14 @@ fn as_child() {
             Err(error) => println!("{error}"),
         },
         "fill" => fill_the_disk(&database),
+        "fill postgres" => fill_the_disk_of_postgresql(),
+        "hold" => {
+            let db = rusqlite::Connection::open(&database).unwrap();
+            db.execute_batch("BEGIN EXCLUSIVE").unwrap();
+            println!("\nheld");
+            // Until whoever started this ends it.
+            let _ = std::io::stdin().read_line(&mut String::new());
+        }
         other => panic!("{other}"),
     }
 }
@@ -225,20 +233,25 @@ fn kills_of_clients_and_of_the_server_lose_nothing_on_postgresql() {
     );
 }
 
-/// Lets a process fill a file system of 4 MB that only it sees; what it says. `None` if that is not possible here.
-pub(crate) fn on_a_small_disk(dir: &Path) -> Option<String> {
+/// Does a task in a process that alone sees a file system of so many MB in that folder; what it says. `None` if that is not
+/// possible here.
+pub(crate) fn on_a_small_disk(dir: &Path, megabytes: u32, task: &str) -> Option<String> {
     let as_root = if is_root() { "-m" } else { "-rm" };
     let said = Process::new("unshare")
         .args([as_root, "sh", "-c"])
-        .arg("mount -t tmpfs -o size=4m tmpfs \"$1\" && exec \"$2\" killed::as_child --exact --nocapture")
+        .arg("mount -t tmpfs -o size=\"$3\"m,mode=755 tmpfs \"$1\" && exec \"$2\" killed::as_child --exact --nocapture")
         .arg("sh")
         .arg(dir)
         .arg(std::env::current_exe().unwrap())
-        .env(TASK, "fill")
+        .arg(megabytes.to_string())
+        .env(TASK, task)
         .env(DATABASE, dir.join("service.sqlite"))
+        .env("TMPDIR", dir)
         .output();
     match said {
         Ok(said) if !said.stdout.is_empty() => {
+            let error = String::from_utf8_lossy(&said.stderr);
+            assert!(said.status.success(), "{error}");
             Some(String::from_utf8_lossy(&said.stdout).into_owned())
         }
         other => {
@@ -248,14 +261,47 @@ pub(crate) fn on_a_small_disk(dir: &Path) -> Option<String> {
     }
 }
 
-/// Fills the disk, says what the desk said, makes room, and goes on.
+/// A server whose whole disk is small. It may refuse the row, or stop because its log finds no room, and starts anew.
+fn fill_the_disk_of_postgresql() {
+    let server = Server::start_with(&[
+        "-c",
+        "fsync=off",
+        "-c",
+        "max_wal_size=4MB",
+        "-c",
+        "min_wal_size=2MB",
+        "-c",
+        "restart_after_crash=on",
+    ])
+    .expect("PostgreSQL is there: it was looked for");
+    let database = server.database();
+    // Its data and its log leave about this much.
+    let free = rustix::fs::statvfs(std::env::temp_dir()).unwrap();
+    let ballast = free.f_bavail * free.f_frsize - (8 << 20);
+    fill(&database, usize::try_from(ballast).unwrap(), || {
+        server.stop_immediately();
+        server.run();
+    });
+}
+
 fn fill_the_disk(database: &str) {
-    let ballast = format!("{database}.ballast");
-    fs::write(&ballast, vec![1; 1 << 20]).unwrap();
+    fill(database, 1 << 20, || ());
+}
+
+/// Fills the disk, says what the desk said, makes room, and goes on.
+fn fill(database: &str, ballast_bytes: usize, after: impl FnOnce()) {
+    let ballast = std::env::temp_dir().join("ballast");
+    fs::write(&ballast, vec![1; ballast_bytes]).unwrap();
     let desk = Desk::open(&url(database)).unwrap();
-    let mut rows = 0;
+    let mut rows = 0_u64;
     let error = loop {
-        let name = "x".repeat(20_000);
+        // PostgreSQL makes little of what repeats itself.
+        let mut noise = vec![0; 10_000];
+        let mut source = blake3::Hasher::new()
+            .update(&rows.to_le_bytes())
+            .finalize_xof();
+        source.fill(&mut noise);
+        let name: String = noise.iter().map(|byte| format!("{byte:02x}")).collect();
         let large = Organisation {
             name,
             ..organisation(rows + 1)
@@ -264,12 +310,13 @@ fn fill_the_disk(database: &str) {
             Ok(done) => rows = done.row.number,
             Err(error) => break error,
         }
-        assert!(rows < 1000, "4 MB take 20 MB");
+        assert!(rows < 4000, "a small disk takes 80 MB");
     };
     println!("{error}");
     assert_eq!(desk.register().organisations().len() as u64, rows);
     assert!(!works(&desk));
     fs::remove_file(&ballast).unwrap();
+    after();
     until("the desk works", || works(&desk));
     desk.execute(put(rows + 1)).unwrap();
     let stored = desk.ask(|store| store.load()).wait().unwrap();

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -75,6 +75,17 @@ impl<'a> Site<'a> {
         }
     }
 
+    /// Puts a database of the tables' first version there.
+    pub(crate) fn put_version_1(&self, url: &str) {
+        let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/service-v1");
+        if self.is_sqlite() {
+            fs::copy(format!("{data}.sqlite"), url).unwrap();
+        } else {
+            let sql = fs::read_to_string(format!("{data}.sql")).unwrap();
+            self.sql(url, &sql).unwrap();
+        }
+    }
+
     /// Makes the database unreachable for somebody who has it open.
     pub(crate) fn take_away(&self, url: &str) {
         match self.kind {
@@ -138,36 +149,33 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// Makes the database read-only and opens a desk on it; what that said. `None` if that cannot be done here.
-    pub(crate) fn open_read_only(&self, url: &str) -> Option<String> {
-        let set = |mode, dir_mode| {
-            let permissions = fs::Permissions::from_mode;
-            fs::set_permissions(url, permissions(mode)).unwrap();
-            fs::set_permissions(self.dir.path(), permissions(dir_mode)).unwrap();
+    /// Lets only its owner, or everybody, write to a file and its folder: to read is allowed to all.
+    pub(crate) fn set_read_only(&self, url: &str, read_only: bool) {
+        let (mode, dir_mode) = if read_only {
+            (0o444, 0o555)
+        } else {
+            (0o644, 0o755)
         };
-        match self.kind {
-            Kind::Sqlite => {
-                let _ = fs::remove_file(format!("{url}.lock"));
-                set(0o444, 0o555);
-                let said = super::killed::child(url, "open", |c| {
-                    // Root may write where nobody may.
-                    if is_root() {
-                        c.uid(NOBODY).gid(NOBODY);
-                    }
-                });
-                set(0o644, 0o755);
-                let said = said.wait_with_output().unwrap();
-                Some(String::from_utf8_lossy(&said.stdout).into_owned())
-            }
-            Kind::Postgres(server) => {
-                let name = url.rsplit('/').next().unwrap();
-                let sql = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
-                client(&server.url("postgres")).batch_execute(&sql).unwrap();
-                let desk = skyweave::operator::Desk::open(&self::url(url)).unwrap();
-                let refused = desk.execute(super::put(1)).unwrap_err();
-                Some(refused.to_string())
-            }
+        let permissions = fs::Permissions::from_mode;
+        fs::set_permissions(url, permissions(mode)).unwrap();
+        fs::set_permissions(self.dir.path(), permissions(dir_mode)).unwrap();
+    }
+
+    /// Runs a program with the name of a file at its end, as somebody who can only read the file and its folder.
+    pub(crate) fn read_by_program(&self, url: &str, program: &str, args: &[&str]) -> Output {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        // Who runs it may not see where it was built.
+        let copy = folder.path().join("program");
+        fs::copy(program, &copy).unwrap();
+        self.set_read_only(url, true);
+        let mut command = Command::new(copy);
+        if is_root() {
+            command.uid(NOBODY).gid(NOBODY);
         }
+        let output = command.args(args).arg(url).current_dir("/").output();
+        self.set_read_only(url, false);
+        output.unwrap()
     }
 }
 
@@ -182,6 +190,7 @@ pub(crate) fn client(url: &str) -> postgres::Client {
 /// A PostgreSQL server in a folder of its own, on a socket in it. Dropping it ends it.
 pub(crate) struct Server {
     programs: PathBuf,
+    settings: &'static [&'static str],
     dir: TempDir,
     process: Cell<Option<Child>>,
     made: Cell<u32>,
@@ -190,6 +199,12 @@ pub(crate) struct Server {
 impl Server {
     /// `None`, and a line that says so, if PostgreSQL is not installed. `make test` installs it.
     pub(crate) fn start() -> Option<Self> {
+        // What is killed here are processes, not the machine: what the kernel has is kept, with or without fsync.
+        Self::start_with(&["-c", "fsync=off"])
+    }
+
+    /// With settings of the server beside those that all have.
+    pub(crate) fn start_with(settings: &'static [&'static str]) -> Option<Self> {
         let Some(programs) = programs() else {
             eprintln!("SKIPPED: no PostgreSQL (Debian package postgresql)");
             return None;
@@ -198,6 +213,7 @@ impl Server {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let server = Self {
             programs,
+            settings,
             dir,
             process: Cell::new(None),
             made: Cell::new(0),
@@ -212,6 +228,7 @@ impl Server {
             .program("initdb")
             .args([
                 "--no-sync",
+                "--wal-segsize=1",
                 "--auth=trust",
                 "--username=sky",
                 "--encoding=UTF8",
@@ -234,15 +251,8 @@ impl Server {
         let log = fs::File::create(self.dir.path().join("log")).unwrap();
         let child = self
             .program("postgres")
-            // What is killed here are processes, not the machine: what the kernel has is kept, with or without fsync.
-            .args([
-                "-c",
-                "listen_addresses=",
-                "-c",
-                "fsync=off",
-                "-c",
-                "shared_buffers=64MB",
-            ])
+            .args(["-c", "listen_addresses=", "-c", "shared_buffers=64MB"])
+            .args(self.settings)
             .arg("-k")
             .arg(self.data())
             .arg("-D")
