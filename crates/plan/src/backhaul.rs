@@ -66,7 +66,12 @@ impl<'a> Backhaul<'a> {
             feeders.push((
                 s,
                 g,
-                arcs.add(n + s as usize, 2 * n + g as usize, network.antenna_kbps, 0),
+                arcs.add(
+                    n + s as usize,
+                    2 * n + g as usize,
+                    network.link_kbps(s, g),
+                    0,
+                ),
             ));
         }
         let lasers = arcs.len();
@@ -353,7 +358,7 @@ pub(crate) fn choose_feeders(
                 return false;
             }
             antennas[g as usize] -= 1;
-            let kbps = network.antenna_kbps.min(open_kbps[s as usize]);
+            let kbps = network.link_kbps(s, g).min(open_kbps[s as usize]);
             open_kbps[s as usize] -= kbps;
             unmet[s as usize] = unmet[s as usize].saturating_sub(kbps);
             chosen.push((s, g));
@@ -379,7 +384,7 @@ pub(crate) fn choose_feeders(
                 .filter(|&&s| open_kbps[s as usize] > 0)
                 .map(|&s| {
                     let i = island[s as usize] as usize;
-                    let useful = unmet[s as usize].min(network.antenna_kbps);
+                    let useful = unmet[s as usize].min(network.link_kbps(s, g));
                     let through = if sizes[i] > 1 {
                         open_kbps[s as usize]
                     } else {

@@ -5,14 +5,15 @@
 //! inputs as given and says nothing about how good a plan is, except that a cell may not go unserved without a true reason.
 
 use crate::{
-    Cell, Gateway, Inputs, Landing, LiveTerminal, Plan, Reason, SatelliteState, Service, Slot,
+    Cell, CellFade, Gateway, Inputs, Landing, LiveTerminal, Plan, Reason, SatelliteState, Service,
+    Slot,
 };
 use core::f64::consts::PI;
 use core::fmt;
 use h3o::{CellIndex, LatLng};
 use rayon::prelude::*;
 use skyweave_base::{CellId, Ecef, Enu, GatewayId, Geodetic, SatId, Vec3};
-use skyweave_radio::{LinkLimit, RateModel};
+use skyweave_radio::{Fade, LinkLimit, RateModel, Sight};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -501,11 +502,12 @@ impl<'a> Checker<'a> {
         let (Some(cell), Some(satellite)) = (cell, satellite) else {
             return found;
         };
-        for (model, kbps, what) in [
-            (&user.down, slot.radio_kbps, "down"),
-            (&user.up, slot.radio_up_kbps, "up"),
+        let fade = self.fade(cell.id);
+        for (model, fade, kbps, what) in [
+            (&user.down, fade.map(|f| f.down), slot.radio_kbps, "down"),
+            (&user.up, fade.map(|f| f.up), slot.radio_up_kbps, "up"),
         ] {
-            let most = self.most_kbps(model, cell, satellite, slot.slices);
+            let most = self.most_kbps(model, fade, cell, satellite, slot.slices);
             if u64::from(kbps) > most {
                 wrong(
                     Rule::RadioRate,
@@ -530,15 +532,51 @@ impl<'a> Checker<'a> {
     fn most_kbps(
         &self,
         model: &RateModel,
+        fade: Option<Fade>,
         cell: &Cell,
         satellite: &SatelliteState,
         slices: u8,
     ) -> u64 {
-        let here = Enu::at(cell.centre);
-        let rate =
-            [satellite.start, satellite.end].map(|p| rate_kbps(model, here.look(p).elevation_rad));
+        let rate = sights(cell.centre, satellite).map(|sight| rate_kbps(model, sight, fade));
         let slices_of_beam = f64::from(self.inputs.profile.user.time_slices);
         (rate[0].min(rate[1]) * f64::from(slices) / slices_of_beam).round() as u64
+    }
+
+    fn fade(&self, cell: CellId) -> Option<CellFade> {
+        let cells = &self.inputs.cells;
+        let i = cells.binary_search_by_key(&cell, |c| c.id).ok()?;
+        self.inputs.weather.cells.get(i).copied()
+    }
+
+    /// Whether a beam carries anything to the cell for the whole epoch. The planner may round a fade up.
+    fn carries(&self, cell: &Cell, satellite: &SatelliteState) -> Carries {
+        let RateModel::LinkBudget(budget) = &self.inputs.profile.user.down else {
+            return match self.most_kbps(&self.inputs.profile.user.down, None, cell, satellite, 255)
+            {
+                0 => Carries::Nothing,
+                _ => Carries::Something,
+            };
+        };
+        let fade = self.fade(cell.id).map_or(budget.clear(), |f| f.down);
+        let left = |more_db: f64| {
+            sights(cell.centre, satellite).into_iter().all(|sight| {
+                let db = fade.db(sight.sin_elevation) + more_db;
+                budget.lines(sight.sin_elevation, sight.range_m, db).kbps > 0
+            })
+        };
+        match (left(0.0), left(FADE_ROUNDING_DB)) {
+            (false, _) => Carries::Nothing,
+            (true, false) => Carries::Hardly,
+            (true, true) => Carries::Something,
+        }
+    }
+
+    /// What an antenna of a gateway carries to a satellite for the whole epoch.
+    fn feeder_kbps(&self, gateway: GatewayId, site: &Gateway, satellite: &SatelliteState) -> u64 {
+        let fade = self.inputs.weather.gateways.get(gateway.index()).copied();
+        let feeder = &self.inputs.profile.feeder;
+        let [start, end] = sights(site.place, satellite).map(|sight| feeder.kbps(sight, fade));
+        start.min(end)
     }
 
     fn user_fault(&self, cell: &Cell, satellite: &SatelliteState) -> Option<Fault> {
@@ -738,11 +776,15 @@ impl<'a> Checker<'a> {
         let mut of_gateway: BTreeMap<GatewayId, (u64, u64)> = BTreeMap::new();
         let mut of_satellite: BTreeMap<SatId, u64> = BTreeMap::new();
         for (&(gateway, satellite), &kbps) in &loads {
+            let most = match (self.gateway(gateway), self.satellite(satellite)) {
+                (Some(site), Some(state)) => self.feeder_kbps(gateway, site, state),
+                _ => limits.antenna_kbps,
+            };
             self.at_most(
                 Rule::AntennaRate,
                 name((gateway, satellite)),
                 kbps,
-                limits.antenna_kbps,
+                most,
                 "kbit/s",
             );
             let (links, total) = of_gateway.entry(gateway).or_default();
@@ -1032,14 +1074,18 @@ impl<'a> Checker<'a> {
                 None => Ok([Reason::BackhaulFull].into()),
             };
         }
-        let (mut near_arc, mut adrift) = (false, false);
+        let (mut near_arc, mut adrift, mut faded) = (false, false, false);
         let mut reasons = BTreeSet::new();
         for satellite in ground.near(cell) {
             match self.user_fault(cell, satellite) {
                 Some(Fault::NearGso { .. }) => near_arc = true,
                 Some(_) => {}
+                None if self.carries(cell, satellite) == Carries::Nothing => faded = true,
                 None if !ground.grounded.contains(&satellite.id) => adrift = true,
                 None => match ground.place_for(self, cell, satellite.id) {
+                    Place::Free { .. } if self.carries(cell, satellite) == Carries::Hardly => {
+                        reasons.extend([Reason::Faded, Reason::BackhaulFull]);
+                    }
                     Place::Free { channel, beam } if ground.spare.contains(&satellite.id) => {
                         return Err(format!(
                             "satellite {}, channel {channel}, beam {beam} is free",
@@ -1053,10 +1099,11 @@ impl<'a> Checker<'a> {
             }
         }
         if reasons.is_empty() {
-            reasons.insert(match (adrift, near_arc) {
-                (true, _) => Reason::NoGatewayPath,
-                (false, true) => Reason::GsoExclusion,
-                (false, false) => Reason::NoSatelliteInReach,
+            reasons.insert(match (adrift, faded, near_arc) {
+                (true, ..) => Reason::NoGatewayPath,
+                (false, true, _) => Reason::Faded,
+                (false, false, true) => Reason::GsoExclusion,
+                (false, false, false) => Reason::NoSatelliteInReach,
             });
         }
         Ok(reasons)
@@ -1075,6 +1122,29 @@ struct Ground<'a> {
     by_latitude: Vec<(f64, &'a SatelliteState)>,
     /// How far from a point of the ground, seen from the Earth's centre, satellites within the user limit may stand.
     reach_rad: f64,
+}
+
+#[derive(PartialEq, Eq)]
+enum Carries {
+    Nothing,
+    /// So little that a plan which rounds the fade up may see nothing.
+    Hardly,
+    Something,
+}
+
+/// How much a plan may round a fade up: an eighth of a decibel, and the next steps of slope and elevation in its tables.
+const FADE_ROUNDING_DB: f64 = 1.0;
+
+/// How a satellite stands to a place at both ends of the epoch.
+fn sights(place: Geodetic, satellite: &SatelliteState) -> [Sight; 2] {
+    let here = Enu::at(place);
+    [satellite.start, satellite.end].map(|p| {
+        let look = here.look(p);
+        Sight {
+            sin_elevation: look.elevation_rad.sin(),
+            range_m: look.range_m,
+        }
+    })
 }
 
 enum Place {
@@ -1139,6 +1209,10 @@ impl<'a> Ground<'a> {
                     if site.antennas == 0 || checker.feeder_fault(site, satellite).is_some() {
                         continue;
                     }
+                    let most = checker.feeder_kbps(id, site, satellite);
+                    if most == 0 {
+                        continue;
+                    }
                     touched.0 = true;
                     let load = checker.feeder_kbps.get(&(id, satellite.id)).copied();
                     let (links, total) = of_gateway.get(&id).copied().unwrap_or((0, 0));
@@ -1146,7 +1220,7 @@ impl<'a> Ground<'a> {
                     let antenna =
                         load.is_some() || !limits.antennas_track_one_satellite || links < antennas;
                     touched.1 |= antenna
-                        && room(load.unwrap_or(0), limits.antenna_kbps)
+                        && room(load.unwrap_or(0), most)
                         && room(total, antennas.saturating_mul(limits.antenna_kbps))
                         && room(
                             of_satellite.get(&satellite.id).copied().unwrap_or(0),
@@ -1386,9 +1460,12 @@ fn least_height_m(a: Ecef, b: Ecef) -> f64 {
 }
 
 /// Linear between the points of a rate model, constant beyond.
-fn rate_kbps(model: &RateModel, elevation_rad: f64) -> f64 {
+fn rate_kbps(model: &RateModel, sight: Sight, fade: Option<Fade>) -> f64 {
+    let elevation_rad = sight.sin_elevation.asin();
     match model {
         RateModel::Fixed(kbps) => f64::from(*kbps),
+        // The physics is the profile's; that the plan goes by it and not by its own table is what is checked.
+        RateModel::LinkBudget(_) => f64::from(model.kbps(sight, fade)),
         RateModel::ByElevation(points) => {
             for pair in points.windows(2) {
                 let ((from, low), (to, high)) = (pair[0], pair[1]);

@@ -204,6 +204,7 @@ fn reason_code(reason: Reason) -> u8 {
         Reason::ChannelConflict => 5,
         Reason::BackhaulFull => 6,
         Reason::NoCell => 7,
+        Reason::Faded => 8,
     }
 }
 
@@ -424,6 +425,7 @@ mod tests {
             Just(Reason::ChannelConflict),
             Just(Reason::BackhaulFull),
             Just(Reason::NoCell),
+            Just(Reason::Faded),
         ]
     }
 

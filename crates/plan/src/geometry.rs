@@ -10,7 +10,7 @@ use crate::lasers;
 use rayon::prelude::*;
 use skyweave_base::{Geodetic, SPEED_OF_LIGHT_M_S, SatId, great_circle_m};
 use skyweave_orbit::Visibility;
-use skyweave_radio::{LinkLimit, PointLimit, RateModel, Verdict};
+use skyweave_radio::{LinkLimit, PointLimit, RateModel, RateTable, Sight, Verdict};
 use std::sync::Arc;
 
 /// Cells handled by one task.
@@ -73,8 +73,17 @@ fn neighbours(id: u64, cells: &[Cell]) -> Vec<u32> {
 /// The problem of an epoch, and what of its geometry the plan has to tell.
 pub(crate) struct Scene {
     pub(crate) instance: Instance,
-    /// For each cell without a satellite in reach, whether some stand high enough but too near the GSO arc.
-    pub(crate) near_gso_arc: Vec<bool>,
+    /// For each cell without a satellite in reach, whether some are kept from it.
+    pub(crate) kept_away: Vec<KeptAway>,
+}
+
+/// What keeps satellites that stand high enough from a cell that has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeptAway {
+    /// Some stand too near the GSO arc.
+    pub(crate) near_gso_arc: bool,
+    /// The atmosphere leaves nothing of the links to some.
+    pub(crate) faded: bool,
 }
 
 impl Scene {
@@ -85,7 +94,7 @@ impl Scene {
             beams_per_channel: profile.user.beams_per_channel,
             time_slices: profile.user.time_slices,
         };
-        let (reach, near_gso_arc) = reach(inputs, geography);
+        let (reach, kept_away) = reach(inputs, geography);
         let cells = inputs
             .cells
             .iter()
@@ -111,7 +120,7 @@ impl Scene {
                 neighbours,
                 network,
             },
-            near_gso_arc,
+            kept_away,
         }
     }
 }
@@ -121,39 +130,6 @@ pub(crate) fn judge(limit: &PointLimit, satellite: &crate::SatelliteState) -> Ve
     match limit.judge(satellite.start) {
         Verdict::Allowed => limit.judge(satellite.end),
         no => no,
-    }
-}
-
-/// A rate model by the sine of the elevation, ready for many questions.
-pub(crate) struct RateTable {
-    /// The least rate in each bin of the sine from 0 to 1: never more than the model gives, and within 0.1 % of it where
-    /// the rate changes by less than its double from horizon to zenith.
-    kbps: Vec<u32>,
-}
-
-const RATE_BINS: usize = 1024;
-
-impl RateTable {
-    pub(crate) fn new(model: &RateModel) -> Self {
-        let edge = |i: usize| model.kbps((i as f64 / RATE_BINS as f64).min(1.0).asin());
-        let mut kbps: Vec<u32> = (0..RATE_BINS).map(|i| edge(i).min(edge(i + 1))).collect();
-        if let RateModel::ByElevation(points) = model {
-            // Between two points the rate is monotonic; a point inside a bin may be lower than both its edges.
-            for &(elevation_rad, rate) in points.iter().filter(|(e, _)| *e >= 0.0) {
-                let bin = &mut kbps[Self::bin(elevation_rad.sin())];
-                *bin = rate.min(*bin);
-            }
-        }
-        Self { kbps }
-    }
-
-    fn bin(sin_elevation: f64) -> usize {
-        ((sin_elevation.max(0.0) * RATE_BINS as f64) as usize).min(RATE_BINS - 1)
-    }
-
-    /// The rate for the whole epoch, kbit/s: the lesser of those at its ends.
-    pub(crate) fn kbps(&self, sin_start: f64, sin_end: f64) -> u32 {
-        self.kbps[Self::bin(sin_start)].min(self.kbps[Self::bin(sin_end)])
     }
 }
 
@@ -173,12 +149,13 @@ impl Look {
 
     /// Sines of the elevation at both ends of the epoch.
     pub(crate) fn sines(&self, satellite: &crate::SatelliteState) -> (f64, f64) {
-        (self.sine(satellite.start), self.sine(satellite.end))
+        let [start, end] = self.sights(satellite);
+        (start.sin_elevation, end.sin_elevation)
     }
 
-    fn sine(&self, target: skyweave_base::Ecef) -> f64 {
-        let line = target.0 - self.origin.0;
-        line.dot(self.up) / line.dot(line).sqrt()
+    /// How the satellite stands at both ends of the epoch.
+    pub(crate) fn sights(&self, satellite: &crate::SatelliteState) -> [Sight; 2] {
+        [satellite.start, satellite.end].map(|p| Sight::new(self.origin, self.up, p))
     }
 }
 
@@ -187,10 +164,10 @@ struct ReachPart {
     satellites: Csr<u32>,
     preference: Vec<u8>,
     rates: Vec<u32>,
-    near_gso_arc: Vec<bool>,
+    kept_away: Vec<KeptAway>,
 }
 
-fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<bool>) {
+fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<KeptAway>) {
     let user = &inputs.profile.user;
     let satellites = &inputs.satellites;
     let positions = |f: fn(&crate::SatelliteState) -> skyweave_base::Ecef| {
@@ -202,8 +179,7 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<bool>) {
         .visibility
         .lists_at_both(&start, &end, min_elevation_rad);
     let least_sin = min_elevation_rad.max(0.0).sin();
-    let by_elevation =
-        matches!(user.down, RateModel::ByElevation(_)).then(|| RateTable::new(&user.down));
+    let table = (!matches!(user.down, RateModel::Fixed(_))).then(|| RateTable::new(&user.down));
     let parts: Vec<ReachPart> = inputs
         .cells
         .par_chunks(CHUNK)
@@ -216,24 +192,35 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<bool>) {
                 let look = Look::at(cell.centre);
                 let seen = in_view.of(chunk * CHUNK + i);
                 row.clear();
-                let mut near_gso_arc = false;
+                let mut kept_away = KeptAway::default();
                 for &s in seen {
                     match judge(&limit, &satellites[s as usize]) {
                         Verdict::Allowed => row.push(s),
-                        Verdict::NearGsoArc => near_gso_arc = true,
+                        Verdict::NearGsoArc => kept_away.near_gso_arc = true,
                         Verdict::OutOfReach => {}
                     }
                 }
                 keep_those_seen_by_live_terminals(inputs, cell, &user.limit, &mut row);
-                for &s in &row {
+                let fade = inputs.weather.down(chunk * CHUNK + i);
+                row.retain(|&s| {
                     let (start, end) = look.sines(&satellites[s as usize]);
+                    if let Some(table) = &table {
+                        match table.kbps(start, end, fade) {
+                            0 => {
+                                kept_away.faded = true;
+                                return false;
+                            }
+                            kbps => part.rates.push(kbps),
+                        }
+                    }
                     let height = ((start + end) / 2.0 - least_sin) / (1.0 - least_sin);
                     part.preference.push((255.0 * height.clamp(0.0, 1.0)) as u8);
-                    if let Some(table) = &by_elevation {
-                        part.rates.push(table.kbps(start, end));
-                    }
-                }
-                part.near_gso_arc.push(row.is_empty() && near_gso_arc);
+                    true
+                });
+                part.kept_away.push(match row.is_empty() {
+                    true => kept_away,
+                    false => KeptAway::default(),
+                });
                 part.satellites.push_row(row.iter().copied());
             }
             part
@@ -241,16 +228,16 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<bool>) {
         .collect();
     drop(in_view);
     let mut lists = Vec::with_capacity(parts.len());
-    let (mut preference, mut rates, mut near_gso_arc) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut preference, mut rates, mut kept_away) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts {
         lists.push(part.satellites);
         preference.extend(part.preference);
         rates.extend(part.rates);
-        near_gso_arc.extend(part.near_gso_arc);
+        kept_away.extend(part.kept_away);
     }
     let rates = match user.down {
         RateModel::Fixed(kbps) => Rates::Fixed(kbps),
-        RateModel::ByElevation(_) => Rates::PerPair(rates),
+        RateModel::ByElevation(_) | RateModel::LinkBudget(_) => Rates::PerPair(rates),
     };
     (
         Reach {
@@ -258,7 +245,7 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<bool>) {
             preference,
             rates,
         },
-        near_gso_arc,
+        kept_away,
     )
 }
 
@@ -314,28 +301,44 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
                 .collect()
         })
         .collect();
-    let rows: Vec<Vec<u32>> = satellites
+    let looks: Vec<Look> = inputs.gateways.iter().map(|g| Look::at(g.place)).collect();
+    let rows: Vec<Vec<(u32, u64)>> = satellites
         .par_iter()
         .zip(&pop_of)
         .map(|(satellite, pop)| {
             // Shortest first: through space, and by fibre to where most of what the satellite sees meets the Internet.
-            let mut row: Vec<(f64, u32)> = (0..limits.len())
+            let mut row: Vec<(f64, u32, u64)> = (0..limits.len())
                 .filter(|&g| inputs.gateways[g].antennas > 0)
                 .filter(|&g| judge(&limits[g], satellite) == Verdict::Allowed)
-                .map(|g| {
+                .filter_map(|g| {
+                    let [start, end] = looks[g]
+                        .sights(satellite)
+                        .map(|sight| feeder.kbps(sight, inputs.weather.feeder(g)));
+                    // Rain may leave nothing of a link.
+                    (start.min(end) > 0).then_some((g, start.min(end)))
+                })
+                .map(|(g, kbps)| {
                     let space_s = limits[g].range_m(satellite.start) / SPEED_OF_LIGHT_M_S;
                     (
                         space_s + pop.map_or(0.0, |p| fibre_s[g][p as usize]),
                         g as u32,
+                        kbps,
                     )
                 })
                 .collect();
             row.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            row.into_iter().map(|(_, g)| g).collect()
+            row.into_iter().map(|(_, g, kbps)| (g, kbps)).collect()
         })
         .collect();
     let mut gateways_of = Csr::default();
-    rows.into_iter().for_each(|row| gateways_of.push_row(row));
+    for row in &rows {
+        gateways_of.push_row(row.iter().map(|&(g, _)| g));
+    }
+    // What an antenna carries follows the weather and the way to the satellite.
+    let feeder_kbps = match feeder.up {
+        Some(_) => rows.iter().flatten().map(|&(_, kbps)| kbps).collect(),
+        None => Vec::new(),
+    };
     let index = |id: SatId| satellites.binary_search_by_key(&id, |s| s.id).ok();
     let lasers: Vec<(u32, u32)> = inputs
         .lasers
@@ -361,6 +364,7 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
         gateways_of,
         lasers,
         antenna_kbps: feeder.antenna_kbps,
+        feeder_kbps,
         satellite_kbps: feeder.satellite_kbps,
         laser_kbps: profile.laser.kbps,
     }

@@ -1,7 +1,7 @@
 //! What the planner is given: one value that says everything a plan may depend on.
 
 use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, PopId, SatId, TerminalId};
-use skyweave_radio::Profile;
+use skyweave_radio::{Fade, Profile};
 use std::sync::Arc;
 
 /// Everything that a plan depends on, besides the previous plan.
@@ -24,6 +24,43 @@ pub struct Inputs {
     /// Laser links that exist, each once with the smaller id first, ascending. A link is usable in an epoch if both ends
     /// are in service and it keeps the profile's laser limits at both ends of the epoch.
     pub lasers: Arc<[(SatId, SatId)]>,
+    /// What the atmosphere takes. Only link budgets of the profile mind it.
+    pub weather: Weather,
+}
+
+/// What the atmosphere takes at each place; the default is a clear sky everywhere.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weather {
+    /// For each of [`Inputs::cells`]; a cell beyond the end has a clear sky.
+    pub cells: Arc<[CellFade]>,
+    /// For each of [`Inputs::gateways`], toward the satellite; a gateway beyond the end has a clear sky.
+    pub gateways: Arc<[Fade]>,
+}
+
+/// What the atmosphere takes over a cell, in each direction's band.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CellFade {
+    /// Toward the ground.
+    pub down: Fade,
+    /// Toward the satellite.
+    pub up: Fade,
+}
+
+impl Weather {
+    /// Toward the ground over a cell, by its index; `None` under a clear sky.
+    pub fn down(&self, cell: usize) -> Option<Fade> {
+        self.cells.get(cell).map(|c| c.down)
+    }
+
+    /// Toward the satellite over a cell, by its index; `None` under a clear sky.
+    pub fn up(&self, cell: usize) -> Option<Fade> {
+        self.cells.get(cell).map(|c| c.up)
+    }
+
+    /// Toward the satellite over a gateway, by its index; `None` under a clear sky.
+    pub fn feeder(&self, gateway: usize) -> Option<Fade> {
+        self.gateways.get(gateway).copied()
+    }
 }
 
 /// A cell with demand.
@@ -73,7 +110,7 @@ pub struct Gateway {
     pub name: String,
     /// Where.
     pub place: Geodetic,
-    /// Number of antennas; each carries `FeederLinks::antenna_kbps`. A site that is lost has none.
+    /// Number of antennas; each carries what `FeederLinks::kbps` says. A site that is lost has none.
     pub antennas: u32,
     /// Least elevation of this site, rad, if it differs from the profile.
     pub min_elevation_rad: Option<f64>,

@@ -121,12 +121,25 @@ pub struct Network {
     pub gateways_of: Csr<u32>,
     /// Laser links, each once.
     pub lasers: Vec<(u32, u32)>,
-    /// One antenna of a gateway toward one satellite.
+    /// The most that one antenna of a gateway carries toward one satellite.
     pub antenna_kbps: u64,
+    /// For each item of `gateways_of`: what one antenna carries now. Empty: `antenna_kbps` everywhere.
+    pub feeder_kbps: Vec<u64>,
     /// Toward one satellite from all gateways.
     pub satellite_kbps: u64,
     /// A laser link, each way.
     pub laser_kbps: u64,
+}
+
+impl Network {
+    /// What one antenna of a gateway carries toward a satellite.
+    pub(crate) fn link_kbps(&self, satellite: u32, gateway: u32) -> u64 {
+        let s = satellite as usize;
+        let at = self.gateways_of.row(s).iter().position(|&g| g == gateway);
+        at.and_then(|i| self.feeder_kbps.get(self.gateways_of.range(s).start + i))
+            .copied()
+            .unwrap_or(self.antenna_kbps)
+    }
 }
 
 /// What a gateway can do.

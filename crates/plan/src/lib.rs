@@ -23,7 +23,9 @@ pub use backhaul::Way;
 pub use check::{Rule, Violation, check};
 pub use codec::PlanReadError;
 pub use csr::Csr;
-pub use inputs::{Cell, Gateway, Inputs, LiveTerminal, PointOfPresence, SatelliteState};
+pub use inputs::{
+    Cell, CellFade, Gateway, Inputs, LiveTerminal, PointOfPresence, SatelliteState, Weather,
+};
 pub use instance::{BeamPlan, CellAsk, GatewayLimit, Instance, Network, Rates, Reach};
 pub use lasers::{Seam, grazing_height_m, plus_grid, usable as laser_usable, walker_grid};
 pub use output::{

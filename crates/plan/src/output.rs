@@ -146,6 +146,8 @@ pub enum Reason {
     BackhaulFull,
     /// The terminal's place is in no cell of the plan.
     NoCell,
+    /// Satellites are in reach, but rain or clouds leave nothing of any link.
+    Faded,
 }
 
 impl std::fmt::Display for Reason {
@@ -159,6 +161,7 @@ impl std::fmt::Display for Reason {
             Self::ChannelConflict => "free beams in reach would disturb neighbouring cells",
             Self::BackhaulFull => "gateways, feeder links or lasers are full",
             Self::NoCell => "the place is in no cell",
+            Self::Faded => "rain or clouds leave nothing of any link in reach",
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The planner: geometry, then beams and backhaul, then everybody's share, in the words of a [`Plan`].
 
-use crate::geometry::{Geography, Look, RateTable, Scene, judge};
+use crate::geometry::{Geography, Look, Scene, judge};
 use crate::inputs::{Inputs, LiveTerminal};
 use crate::output::{
     CellOutcome, FeederLink, Landing, LaserLoad, Plan, Reason, Service, Slot, TerminalOutcome,
@@ -71,7 +71,6 @@ fn keep(inputs: &Inputs, previous: &Plan) -> Kept {
 
 fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option<&Plan>) -> Plan {
     let id = |s: u32| inputs.satellites[s as usize].id;
-    let up = RateTable::new(&inputs.profile.user.up);
     let mut slots: Vec<Slot> = solution
         .slots
         .iter()
@@ -83,7 +82,7 @@ fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option
             slices: s.slices,
             terminals: s.terminals,
             radio_kbps: s.radio_kbps,
-            radio_up_kbps: radio_up_kbps(inputs, &up, s),
+            radio_up_kbps: radio_up_kbps(inputs, s),
             delivered_kbps: s.delivered_kbps,
             landing: s.way,
         })
@@ -164,11 +163,14 @@ fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option
 }
 
 /// What so many slices of the beam carry toward the satellite, kbit/s.
-fn radio_up_kbps(inputs: &Inputs, up: &RateTable, slot: &SolvedSlot) -> u32 {
-    let look = Look::at(inputs.cells[slot.cell as usize].centre);
-    let (start, end) = look.sines(&inputs.satellites[slot.satellite as usize]);
-    let slices = u32::from(inputs.profile.user.time_slices.max(1));
-    (u64::from(up.kbps(start, end)) * u64::from(slot.slices) / u64::from(slices)) as u32
+fn radio_up_kbps(inputs: &Inputs, slot: &SolvedSlot) -> u32 {
+    let cell = slot.cell as usize;
+    let user = &inputs.profile.user;
+    let [start, end] = Look::at(inputs.cells[cell].centre)
+        .sights(&inputs.satellites[slot.satellite as usize])
+        .map(|sight| user.up.kbps(sight, inputs.weather.up(cell)));
+    let slices = u32::from(user.time_slices.max(1));
+    (u64::from(start.min(end)) * u64::from(slot.slices) / u64::from(slices)) as u32
 }
 
 /// What it takes to say why a cell gets nothing.
@@ -220,7 +222,10 @@ impl<'a> Explanation<'a> {
         let any = |condition: &dyn Fn(usize) -> bool| row.iter().any(|&s| condition(s as usize));
         let all = self.scene.instance.beams.slices_per_satellite();
         if row.is_empty() {
-            if self.scene.near_gso_arc[cell] {
+            let kept_away = self.scene.kept_away[cell];
+            if kept_away.faded {
+                Reason::Faded
+            } else if kept_away.near_gso_arc {
                 Reason::GsoExclusion
             } else {
                 Reason::NoSatelliteInReach

@@ -138,6 +138,7 @@ fn valid() -> (Inputs, Plan) {
         }]
         .into(),
         lasers: vec![(KYIV, WARSAW)].into(),
+        weather: Default::default(),
     };
 
     let slot = |cell: CellIndex, channel, beam, slices: u8, terminals, delivered_kbps| Slot {

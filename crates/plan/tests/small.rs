@@ -82,6 +82,7 @@ fn random(rng: &mut Rng) -> Small {
                 .collect()),
             lasers: (1..satellites as u32).map(|s| (s - 1, s)).collect(),
             antenna_kbps: 2_000,
+            feeder_kbps: Vec::new(),
             satellite_kbps: 3_000,
             laser_kbps: 1_000,
         },

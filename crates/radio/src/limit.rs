@@ -1,7 +1,7 @@
 //! When two ends may talk, asked millions of times for fixed points of the ground.
 
+use crate::LinkLimit;
 use crate::gso::GsoZone;
-use crate::{LinkLimit, RateModel};
 use skyweave_base::{Ecef, Ellipsoid, Geodetic, Vec3};
 
 /// What a link limit says of a satellite.
@@ -111,26 +111,6 @@ impl PointLimit {
     }
 }
 
-impl RateModel {
-    /// The rate at an elevation, kbit/s.
-    pub fn kbps(&self, elevation_rad: f64) -> u32 {
-        match self {
-            Self::Fixed(kbps) => *kbps,
-            Self::ByElevation(points) => {
-                let after = points.partition_point(|&(elevation, _)| elevation <= elevation_rad);
-                match (after.checked_sub(1).map(|i| points[i]), points.get(after)) {
-                    (Some((e0, r0)), Some(&(e1, r1))) => {
-                        let part = (elevation_rad - e0) / (e1 - e0);
-                        (f64::from(r0) + part * (f64::from(r1) - f64::from(r0))).round() as u32
-                    }
-                    (Some((_, rate)), None) | (None, Some(&(_, rate))) => rate,
-                    (None, None) => 0,
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,13 +162,5 @@ mod tests {
         assert_eq!(own.min_elevation_rad(), 0.1);
         let range = LinkLimit::Range { max_range_m: 1.0 };
         assert_eq!(range.with_min_elevation(0.1), range);
-    }
-
-    #[test]
-    fn rates_are_linear_between_points_and_constant_beyond() {
-        let model = RateModel::ByElevation(vec![(0.5, 1_000), (1.0, 2_000)]);
-        let at = [0.0, 0.5, 0.75, 1.0, 1.5].map(|e| model.kbps(e));
-        assert_eq!(at, [1_000, 1_000, 1_500, 2_000, 2_000]);
-        assert_eq!(RateModel::Fixed(7).kbps(0.2), 7);
     }
 }

@@ -1,5 +1,8 @@
 //! The profile: every number that the planner needs to know of the radio.
 
+use crate::budget::LinkBudget;
+use std::sync::Arc;
+
 /// Everything the planner needs to know of the radio.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
@@ -43,7 +46,7 @@ pub struct UserLinks {
     pub beams_per_channel: u8,
     /// A beam may be shared in time by up to this many cells (beam hopping); 1: each beam serves one cell.
     pub time_slices: u8,
-    /// Rate of one beam on one channel toward the ground, all its time slices together.
+    /// Rate of one beam on one channel toward the ground, all its time slices together. A link budget here is one of given flux.
     pub down: RateModel,
     /// Rate of the same beam's share of the uplink, all its time slices together.
     pub up: RateModel,
@@ -54,8 +57,12 @@ pub struct UserLinks {
 pub struct FeederLinks {
     /// When an antenna may track a satellite.
     pub limit: LinkLimit,
-    /// Toward the satellite, one antenna, kbit/s.
+    /// Toward the satellite, one antenna, kbit/s: with a link budget the most that it carries.
     pub antenna_kbps: u64,
+    /// The budget toward the satellite, if there is one.
+    pub up: Option<Arc<LinkBudget>>,
+    /// The budget toward the gateway, if there is one. Plans do not count this direction; it is there to be looked at.
+    pub down: Option<Arc<LinkBudget>>,
     /// Toward one satellite over all antennas and gateways, kbit/s.
     pub satellite_kbps: u64,
     /// Antennas of a site that does not say.
@@ -99,4 +106,6 @@ pub enum RateModel {
     Fixed(u32),
     /// Linear between points (elevation in rad, kbit/s) in ascending order, constant beyond the ends.
     ByElevation(Vec<(f64, u32)>),
+    /// From power, antennas, atmosphere, noise and interference.
+    LinkBudget(Arc<LinkBudget>),
 }

@@ -3,8 +3,12 @@
 //! Every number is `{ value = 25.0, source = "FCC 21-48" }`; a number without a source is an error, and so is an unknown
 //! key. Errors name the line and the field.
 
-use crate::{FeederLinks, LaserLinks, LinkLimit, ProcessingDelays, Profile, RateModel, UserLinks};
+use crate::{
+    Antenna, CoChannel, FeederLinks, LaserLinks, LinkBudget, LinkLimit, LinkParameters, Modem,
+    Power, ProcessingDelays, Profile, RateModel, Receiver, Steering, UserLinks,
+};
 use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -122,10 +126,18 @@ fn nearest<'a>(word: &str, among: impl Iterator<Item = &'a str>) -> Option<Strin
         .map(|(_, known)| known.to_owned())
 }
 
-const BUILTIN: [(&str, &str); 2] = [
+const BUILTIN: [(&str, &str); 4] = [
     (
         "starlink",
         include_str!("../../../data/radio/starlink.toml"),
+    ),
+    (
+        "starlink-v2mini",
+        include_str!("../../../data/radio/starlink-v2mini.toml"),
+    ),
+    (
+        "starlink-v1.5",
+        include_str!("../../../data/radio/starlink-v1.5.toml"),
     ),
     (
         "national",
@@ -188,15 +200,232 @@ fn user(section: &Section) -> Result<UserLinks, ProfileError> {
         "down_mbit_s_by_elevation_deg",
         "up_mbit_s",
         "up_mbit_s_by_elevation_deg",
+        "beam",
+        "down",
+        "up",
     ]);
     section.only(&keys)?;
-    Ok(UserLinks {
-        limit: limit(section)?,
+    let limit = limit(section)?;
+    let beams_per_channel = section.count("beams_per_channel", 1..=255)? as u8;
+    // Both directions share what is known of the beams.
+    let beam = |cross_polar_db| -> Result<CoChannel, ProfileError> {
+        let beam = section.inner("beam", "user.beam")?;
+        beam.only(&[
+            "width_deg",
+            "altitude_km",
+            "separation_km",
+            "satellites_in_view",
+        ])?;
+        Ok(CoChannel {
+            half_width_rad: beam.number("width_deg", 0.01..=30.0)?.to_radians() / 2.0,
+            beams_per_channel,
+            altitude_m: beam.number("altitude_km", 100.0..=40_000.0)? * 1e3,
+            separation_m: beam.number("separation_km", 0.1..=10_000.0)? * 1e3,
+            // What a range limit leaves is counted as if it went to the horizon.
+            min_elevation_rad: limit.min_elevation_rad().max(0.0),
+            satellites_in_view: beam.number("satellites_in_view", 1.0..=10_000.0)?,
+            cross_polar_db,
+        })
+    };
+    let user = UserLinks {
+        limit,
         channels: section.count("channels", 1..=32)? as u8,
-        beams_per_channel: section.count("beams_per_channel", 1..=255)? as u8,
+        beams_per_channel,
         time_slices: section.count("time_slices", 1..=255)? as u8,
-        down: rate(section, "down_mbit_s", "down_mbit_s_by_elevation_deg")?,
-        up: rate(section, "up_mbit_s", "up_mbit_s_by_elevation_deg")?,
+        down: match section
+            .budget_beside("down", &["down_mbit_s", "down_mbit_s_by_elevation_deg"])?
+        {
+            true => RateModel::LinkBudget(user_down(&section.inner("down", "user.down")?, beam)?),
+            false => rate(section, "down_mbit_s", "down_mbit_s_by_elevation_deg")?,
+        },
+        up: match section.budget_beside("up", &["up_mbit_s", "up_mbit_s_by_elevation_deg"])? {
+            true => RateModel::LinkBudget(user_up(&section.inner("up", "user.up")?, beam)?),
+            false => rate(section, "up_mbit_s", "up_mbit_s_by_elevation_deg")?,
+        },
+    };
+    if let Some((line, _)) = section.find("beam")
+        && !matches!(user.down, RateModel::LinkBudget(_))
+        && !matches!(user.up, RateModel::LinkBudget(_))
+    {
+        return Err(ProfileError::Meaningless {
+            line,
+            field: "user.beam".to_owned(),
+            beside: "fixed rates",
+        });
+    }
+    Ok(user)
+}
+
+/// Keys that every link budget has.
+const BUDGET_KEYS: [&str; 6] = [
+    "frequency_ghz",
+    "channel_mhz",
+    "polarisations",
+    "data_share",
+    "gap_db",
+    "most_bit_per_symbol",
+];
+const TERMINAL_KEYS: [&str; 3] = [
+    "terminal_diameter_m",
+    "terminal_efficiency",
+    "terminal_scan_exponent",
+];
+const GATEWAY_KEYS: [&str; 2] = ["antenna_diameter_m", "antenna_efficiency"];
+
+fn user_down(
+    section: &Section,
+    beam: impl Fn(f64) -> Result<CoChannel, ProfileError>,
+) -> Result<Arc<LinkBudget>, ProfileError> {
+    let mut keys = [&BUDGET_KEYS[..], &TERMINAL_KEYS].concat();
+    keys.extend(["cross_polar_db", "flux_dbw_m2_mhz", "receiver_noise_k"]);
+    section.only(&keys)?;
+    let given = parameters(
+        section,
+        terminal(section)?,
+        down_power(section)?,
+        ground_noise(section)?,
+    )?;
+    with_interference(section, given, beam)
+}
+
+fn user_up(
+    section: &Section,
+    beam: impl Fn(f64) -> Result<CoChannel, ProfileError>,
+) -> Result<Arc<LinkBudget>, ProfileError> {
+    let mut keys = [&BUDGET_KEYS[..], &TERMINAL_KEYS].concat();
+    keys.extend([
+        "cross_polar_db",
+        "channel_share",
+        "duty",
+        "eirp_dbw",
+        "eirp_headroom_db",
+        "g_over_t_db_k",
+    ]);
+    section.only(&keys)?;
+    let power = Power::Eirp {
+        dbw: section.number("eirp_dbw", EIRP_DBW)?,
+        headroom_db: section.number("eirp_headroom_db", 0.0..=60.0)?,
+    };
+    let given = LinkParameters {
+        channel_share: section.number("channel_share", 0.001..=1.0)?,
+        duty: section.number("duty", 0.001..=1.0)?,
+        ..parameters(section, terminal(section)?, power, satellite(section)?)?
+    };
+    with_interference(section, given, beam)
+}
+
+fn with_interference(
+    section: &Section,
+    mut given: LinkParameters,
+    beam: impl Fn(f64) -> Result<CoChannel, ProfileError>,
+) -> Result<Arc<LinkBudget>, ProfileError> {
+    const ISOLATION: &str = "cross_polar_db";
+    let cross_polar_db = match (given.polarisations, section.find(ISOLATION)) {
+        (1, None) => f64::INFINITY,
+        (1, Some((line, _))) => {
+            return Err(ProfileError::Meaningless {
+                line,
+                field: section.field(ISOLATION),
+                beside: "polarisations = 1",
+            });
+        }
+        _ => section.number(ISOLATION, 0.0..=100.0)?,
+    };
+    given.c_over_i_db = beam(cross_polar_db)?.typical_db(&given.ground, given.frequency_hz);
+    Ok(Arc::new(LinkBudget::new(given)))
+}
+
+fn feeder_budget(
+    section: &Section,
+    direction: &'static str,
+    name: &'static str,
+) -> Result<Option<Arc<LinkBudget>>, ProfileError> {
+    if section.find(direction).is_none() {
+        return Ok(None);
+    }
+    let section = section.inner(direction, name)?;
+    let mut keys = [&BUDGET_KEYS[..], &GATEWAY_KEYS].concat();
+    keys.push("c_over_i_db");
+    let up = direction == "up";
+    keys.extend(match up {
+        true => ["eirp_dbw", "g_over_t_db_k"],
+        false => ["flux_dbw_m2_mhz", "receiver_noise_k"],
+    });
+    section.only(&keys)?;
+    let dish = Antenna {
+        diameter_m: section.number("antenna_diameter_m", DIAMETER_M)?,
+        efficiency: section.number("antenna_efficiency", EFFICIENCY)?,
+        steering: Steering::Dish,
+    };
+    let (power, receiver) = match up {
+        true => (
+            Power::Eirp {
+                dbw: section.number("eirp_dbw", EIRP_DBW)?,
+                headroom_db: 0.0,
+            },
+            satellite(&section)?,
+        ),
+        false => (down_power(&section)?, ground_noise(&section)?),
+    };
+    let mut given = parameters(&section, dish, power, receiver)?;
+    given.c_over_i_db = section.number("c_over_i_db", -20.0..=100.0)?;
+    Ok(Some(Arc::new(LinkBudget::new(given))))
+}
+
+const DIAMETER_M: RangeInclusive<f64> = 0.01..=100.0;
+const EFFICIENCY: RangeInclusive<f64> = 0.01..=1.0;
+const EIRP_DBW: RangeInclusive<f64> = -60.0..=150.0;
+
+fn parameters(
+    section: &Section,
+    ground: Antenna,
+    power: Power,
+    receiver: Receiver,
+) -> Result<LinkParameters, ProfileError> {
+    Ok(LinkParameters {
+        // P.676 annex 2 and P.618 hold from 1 GHz; P.618's rain up to 55 GHz.
+        frequency_hz: section.number("frequency_ghz", 1.0..=55.0)? * 1e9,
+        channel_hz: section.number("channel_mhz", 0.001..=100_000.0)? * 1e6,
+        polarisations: section.count("polarisations", 1..=2)? as u8,
+        channel_share: 1.0,
+        data_share: section.number("data_share", 0.001..=1.0)?,
+        duty: 1.0,
+        power,
+        ground,
+        receiver,
+        c_over_i_db: f64::INFINITY,
+        modem: Modem {
+            gap_db: section.number("gap_db", 0.0..=30.0)?,
+            most_bit_per_symbol: section.number("most_bit_per_symbol", 0.1..=12.0)?,
+        },
+    })
+}
+
+fn terminal(section: &Section) -> Result<Antenna, ProfileError> {
+    Ok(Antenna {
+        diameter_m: section.number("terminal_diameter_m", DIAMETER_M)?,
+        efficiency: section.number("terminal_efficiency", EFFICIENCY)?,
+        steering: Steering::FlatArray {
+            scan_exponent: section.number("terminal_scan_exponent", 0.0..=10.0)?,
+        },
+    })
+}
+
+fn down_power(section: &Section) -> Result<Power, ProfileError> {
+    Ok(Power::Flux {
+        dbw_m2_mhz: section.number("flux_dbw_m2_mhz", -300.0..=0.0)?,
+    })
+}
+
+fn ground_noise(section: &Section) -> Result<Receiver, ProfileError> {
+    Ok(Receiver::Ground {
+        noise_k: section.number("receiver_noise_k", 1.0..=100_000.0)?,
+    })
+}
+
+fn satellite(section: &Section) -> Result<Receiver, ProfileError> {
+    Ok(Receiver::Satellite {
+        g_over_t_db_k: section.number("g_over_t_db_k", -60.0..=80.0)?,
     })
 }
 
@@ -207,11 +436,22 @@ fn feeder(section: &Section) -> Result<FeederLinks, ProfileError> {
         "satellite_mbit_s",
         "default_antennas",
         "antennas_track_one_satellite",
+        "up",
+        "down",
     ]);
     section.only(&keys)?;
+    section.budget_beside("up", &["antenna_mbit_s"])?;
+    let up = feeder_budget(section, "up", "feeder.up")?;
+    let antenna_kbps = match &up {
+        // The most that it ever carries: in the zenith of the nearest orbit, without atmosphere.
+        Some(up) => u64::from(up.lines(1.0, 200e3, 0.0).kbps),
+        None => kbps(section.number("antenna_mbit_s", 0.001..=MAX_MBIT_S)?),
+    };
     Ok(FeederLinks {
         limit: limit(section)?,
-        antenna_kbps: kbps(section.number("antenna_mbit_s", 0.001..=MAX_MBIT_S)?),
+        antenna_kbps,
+        up,
+        down: feeder_budget(section, "down", "feeder.down")?,
         satellite_kbps: kbps(section.number("satellite_mbit_s", 0.001..=MAX_MBIT_S)?),
         default_antennas: section.count("default_antennas", 1..=10_000)?,
         antennas_track_one_satellite: section.flag("antennas_track_one_satellite")?,
@@ -382,6 +622,31 @@ impl<'a> Section<'a> {
             }),
             (line, other) => Err(wrong_type(line, self.field(key), "a table", other)),
         }
+    }
+
+    /// A table inside this one, whose keys are reported under `name`.
+    fn inner(&self, key: &'static str, name: &'static str) -> Result<Section<'a>, ProfileError> {
+        Ok(Section {
+            name,
+            ..self.table(key)?
+        })
+    }
+
+    /// Whether there is a table `key`; then none of the keys that it replaces may be there.
+    fn budget_beside(&self, key: &'static str, replaced: &[&str]) -> Result<bool, ProfileError> {
+        if self.find(key).is_none() {
+            return Ok(false);
+        }
+        for other in replaced {
+            if let Some((line, _)) = self.find(other) {
+                return Err(ProfileError::Meaningless {
+                    line,
+                    field: self.field(other),
+                    beside: key,
+                });
+            }
+        }
+        Ok(true)
     }
 
     /// The value of `{ value = ..., source = "..." }`.
@@ -613,7 +878,7 @@ mod tests {
         let error = Profile::builtin("starlnk").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no built-in radio profile `starlnk`; did you mean `starlink`?; there are: starlink, national"
+            "there is no built-in radio profile `starlnk`; did you mean `starlink`?; there are: starlink, starlink-v2mini, starlink-v1.5, national"
         );
     }
 

@@ -59,6 +59,7 @@ fn code(reason: Reason) -> &'static str {
         Reason::ChannelConflict => "channel_conflict",
         Reason::BackhaulFull => "backhaul_full",
         Reason::NoCell => "no_cell",
+        Reason::Faded => "faded",
     }
 }
 

@@ -19,7 +19,9 @@ use rayon::prelude::*;
 use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, SatId, Span, TerminalId, Time};
 use skyweave_dataplane::EpochTable;
 use skyweave_orbit::{Elements, Ephemeris, Sky, Vectors};
-use skyweave_plan::{Cell, Gateway, Inputs, LiveTerminal, Plan, PointOfPresence, SatelliteState};
+use skyweave_plan::{
+    Cell, Gateway, Inputs, LiveTerminal, Plan, PointOfPresence, SatelliteState, Weather,
+};
 use skyweave_radio::{LinkLimit, Profile};
 use std::sync::Arc;
 
@@ -477,6 +479,7 @@ impl World {
             gateways: Arc::clone(&self.gateways),
             pops: Arc::clone(&self.pops),
             lasers: Arc::clone(&self.constellation.lasers),
+            weather: Weather::default(),
         }
     }
 

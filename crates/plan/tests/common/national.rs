@@ -141,6 +141,7 @@ impl National {
                 gateways_of: of,
                 lasers: self.lasers.iter().copied().collect(),
                 antenna_kbps: FEEDER_KBPS,
+                feeder_kbps: Vec::new(),
                 satellite_kbps: FEEDER_KBPS,
                 laser_kbps: LASER_KBPS,
             },

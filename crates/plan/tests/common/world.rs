@@ -74,6 +74,7 @@ impl World {
             gateways: gateways.into(),
             pops: pops.into(),
             lasers: lasers.into(),
+            weather: Default::default(),
         };
         Self {
             sky: Sky::new(&elements).unwrap(),

@@ -208,7 +208,7 @@ fn short_cell(cell: CellId) -> u32 {
 fn cause(reason: Reason) -> Cause {
     match reason {
         Reason::NoSatelliteInReach | Reason::GsoExclusion => Cause::NoSats,
-        Reason::NoGatewayPath => Cause::NoDownlink,
+        Reason::NoGatewayPath | Reason::Faded => Cause::NoDownlink,
         Reason::NoFreeSlot | Reason::ChannelConflict | Reason::BackhaulFull | Reason::NoCell => {
             Cause::NoSchedule
         }
