@@ -13,14 +13,11 @@
 use crate::csr::Csr;
 use crate::instance::Instance;
 use crate::solve::SolvedSlot;
+use rayon::prelude::*;
 use std::collections::VecDeque;
 
 /// No satellite, no slot.
 const NONE: u32 = u32::MAX;
-
-/// How much fuller (share of a satellite) the most preferred satellite may be than the least preferred one and still be
-/// taken: high satellites are preferred, but not at the price of a full one where another is empty.
-const PREFERENCE_WEIGHT: f32 = 0.25;
 
 /// Pairs of a cell and a satellite that the searches for further beams may look at: so many, and all so many times. National
 /// instances end well within; for the world this bounds a tail of ever rarer finds. To serve a cell at all is worth more.
@@ -151,10 +148,20 @@ struct Scratch {
     steps: Vec<Step>,
     /// Satellites from which no way to room was found, until [`Board::forget_failures`].
     hopeless: Vec<bool>,
+    /// To whom each satellite could pass a cell, as last looked at.
+    passes: Vec<Passes>,
     /// How many moves each satellite is away from one with room, as last measured.
     moves: Vec<u32>,
     /// Pairs of a cell and a satellite that searches may still look at.
     work: i64,
+}
+
+/// The satellites that cells of one satellite could go to instead.
+#[derive(Clone, Debug)]
+struct Passes {
+    to: Vec<u32>,
+    /// Whether the satellite's slots have changed since.
+    is_stale: bool,
 }
 
 impl<'a> Board<'a> {
@@ -194,6 +201,13 @@ impl<'a> Board<'a> {
                 spent_now: Vec::new(),
                 steps: Vec::new(),
                 hopeless: vec![false; satellites],
+                passes: vec![
+                    Passes {
+                        to: Vec::new(),
+                        is_stale: true
+                    };
+                    satellites
+                ],
                 moves: vec![NONE; satellites],
                 work: 0,
             },
@@ -263,8 +277,8 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Gives every cell that can have one a first beam.
-    pub(crate) fn serve_all(&mut self) {
+    /// Gives every cell that can have one a first beam. True if anything changed.
+    pub(crate) fn serve_all(&mut self) -> bool {
         // Cells with few satellites choose first. Within a class the order of cells is kept: H3 indices of neighbours are
         // mostly close, so that neighbours meet in the same beams and share them.
         let mut order: Vec<(u8, u32)> = (0..self.got.len())
@@ -283,6 +297,7 @@ impl<'a> Board<'a> {
             })
             .collect();
         order.sort_unstable();
+        let without = order.len();
         let left: Vec<u32> = order
             .into_iter()
             .map(|(_, c)| c)
@@ -295,7 +310,7 @@ impl<'a> Board<'a> {
             .collect();
         self.forget_failures();
         self.scratch.work = self.work_limit() * SERVE_WORK;
-        self.augment_all(left, Ending::Surplus);
+        self.augment_all(left, Ending::Surplus).len() < without
     }
 
     /// Gives cells the further beams that they ask, those first that carry most, until none can be given.
@@ -714,6 +729,7 @@ impl<'a> Board<'a> {
             .expect("a beam with room has a free entry") = slot as u32;
         self.radio[cell] += self.radio_kbps(cell, satellite, spot.slices);
         self.load[s] += self.asked_kbps(cell, satellite, spot.slices);
+        self.scratch.passes[s].is_stale = true;
         self.take_room(s, k, spot.beam, spot.slices);
     }
 
@@ -731,6 +747,7 @@ impl<'a> Board<'a> {
             .expect("a placed slot is among its beam's") = NONE;
         self.radio[cell] -= self.radio_kbps(cell, place.satellite, place.slices);
         self.load[s] -= self.asked_kbps(cell, place.satellite, place.slices);
+        self.scratch.passes[s].is_stale = true;
         self.give_room(s, k, place.beam, place.slices);
         place
     }
@@ -878,7 +895,7 @@ impl<'a> Board<'a> {
                     continue;
                 }
                 let cost = self.pressure[s as usize] + self.detour[s as usize]
-                    - PREFERENCE_WEIGHT / 255.0 * f32::from(reach.preference[i]);
+                    - reach.preference_weight / 255.0 * f32::from(reach.preference[i]);
                 if best.is_none_or(|(c, _)| cost < c) && !refused.contains(&s) {
                     best = Some((cost, s));
                 }
@@ -956,6 +973,15 @@ impl<'a> Board<'a> {
     /// satellites with room; those `blocked` do not count as such.
     fn measure(&mut self, cells: &[u32], ending: Ending, blocked: &[bool]) -> Option<Vec<u32>> {
         let satellites = self.open.len();
+        let is_end: Vec<bool> = (0..satellites)
+            .map(|s| {
+                !blocked.get(s).is_some_and(|&b| b)
+                    && (self.open[s] != 0
+                        || ending == Ending::Surplus
+                            && self.slots_on(s).any(|slot| self.is_surplus(slot)))
+            })
+            .collect();
+        self.renew_passes(&is_end);
         let mut seen = core::mem::take(&mut self.scratch.hopeless);
         let hopeless = seen.clone();
         let mut queue: Vec<u32> = Vec::new();
@@ -972,42 +998,23 @@ impl<'a> Board<'a> {
                 .iter()
                 .for_each(|&s| visit(s, &mut seen, &mut queue));
         }
-        // Forward from the cells, noting who can pass a cell to whom; not beyond satellites with room.
+        // Forward from the cells; not beyond satellites with room.
         let mut ends = Vec::new();
         let mut passes = Csr::default();
-        let mut noted = vec![NONE; satellites];
-        let mut looked = 0;
         let mut head = 0;
         while head < queue.len() {
             let s = queue[head];
-            let mut row = Vec::new();
-            let slots = || self.slots_on(s as usize);
-            let has_room = self.open[s as usize] != 0
-                || ending == Ending::Surplus && slots().any(|slot| self.is_surplus(slot));
-            if has_room && !blocked.get(s as usize).is_some_and(|&b| b) {
+            let mut row: &[u32] = &[];
+            if is_end[s as usize] {
                 ends.push(s);
             } else {
-                for slot in slots() {
-                    looked += self
-                        .instance
-                        .reach
-                        .satellites
-                        .range(slot / self.channels)
-                        .len() as i64;
-                    for &t in self.instance.reach.satellites.row(slot / self.channels) {
-                        if core::mem::replace(&mut noted[t as usize], s) != s
-                            && !hopeless[t as usize]
-                        {
-                            visit(t, &mut seen, &mut queue);
-                            row.push(t);
-                        }
-                    }
-                }
+                row = &self.scratch.passes[s as usize].to;
+                row.iter().for_each(|&t| visit(t, &mut seen, &mut queue));
             }
-            passes.push_row(row);
+            let open = row.iter().copied().filter(|&t| !hopeless[t as usize]);
+            passes.push_row(open);
             head += 1;
         }
-        self.scratch.work -= looked;
         // Backward from those with room.
         self.scratch.moves.fill(NONE);
         let mut near: Vec<u32> = ends.clone();
@@ -1033,6 +1040,39 @@ impl<'a> Board<'a> {
             }
         }
         (!ends.is_empty()).then_some(ends)
+    }
+
+    /// Finds out anew to which satellites those that are full and have changed could pass a cell.
+    fn renew_passes(&mut self, is_end: &[bool]) {
+        let mut passes = core::mem::take(&mut self.scratch.passes);
+        let satellites = &self.instance.reach.satellites;
+        let looked: i64 = passes
+            .par_iter_mut()
+            .enumerate()
+            .map_init(
+                || vec![NONE; is_end.len()],
+                |noted, (s, passes)| {
+                    if !passes.is_stale || is_end[s] || self.scratch.hopeless[s] {
+                        return 0;
+                    }
+                    passes.is_stale = false;
+                    passes.to.clear();
+                    let mut looked = 0;
+                    for slot in self.slots_on(s) {
+                        let row = satellites.row(slot / self.channels);
+                        looked += row.len() as i64;
+                        for &t in row {
+                            if core::mem::replace(&mut noted[t as usize], s as u32) != s as u32 {
+                                passes.to.push(t);
+                            }
+                        }
+                    }
+                    looked
+                },
+            )
+            .sum();
+        self.scratch.passes = passes;
+        self.scratch.work -= looked;
     }
 
     /// The slots of a satellite.

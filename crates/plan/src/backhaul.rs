@@ -25,6 +25,7 @@ const STEPS: [(u64, Option<u32>); 6] = [
 const ARCS_WITHOUT_LASERS: u32 = 4;
 
 /// Flow from satellites to gateways.
+#[derive(Clone)]
 pub(crate) struct Backhaul<'a> {
     network: &'a Network,
     flow: FlowNetwork,
@@ -351,12 +352,18 @@ pub(crate) fn choose_feeders(
     let mut open_kbps = vec![network.satellite_kbps; network.satellites];
     let mut unmet = need.to_vec();
     let mut chosen: Vec<(u32, u32)> = Vec::new();
-    let mut linked = std::collections::BTreeSet::new();
+    // Satellites that each gateway sees and does not feed.
+    let mut idle: Vec<Vec<u32>> = (0..network.gateways.len())
+        .map(|g| in_reach.row(g).to_vec())
+        .collect();
     let mut link =
-        |s: u32, g: u32, antennas: &mut [u32], open_kbps: &mut [u64], unmet: &mut [u64]| {
-            if antennas[g as usize] == 0 || open_kbps[s as usize] == 0 || !linked.insert((s, g)) {
+        |s: u32, g: u32, idle: &mut [Vec<u32>], open_kbps: &mut [u64], unmet: &mut [u64]| {
+            let at = idle[g as usize].iter().position(|&other| other == s);
+            let Some(at) = at.filter(|_| antennas[g as usize] > 0 && open_kbps[s as usize] > 0)
+            else {
                 return false;
-            }
+            };
+            idle[g as usize].swap_remove(at);
             antennas[g as usize] -= 1;
             let kbps = network.link_kbps(s, g).min(open_kbps[s as usize]);
             open_kbps[s as usize] -= kbps;
@@ -365,24 +372,17 @@ pub(crate) fn choose_feeders(
             true
         };
     for &(s, g) in keep {
-        if network.gateways_of.row(s as usize).contains(&g) {
-            fed[island[s as usize] as usize] |=
-                link(s, g, &mut antennas, &mut open_kbps, &mut unmet);
-        }
+        fed[island[s as usize] as usize] |= link(s, g, &mut idle, &mut open_kbps, &mut unmet);
     }
     let mut order: Vec<u32> = (0..network.gateways.len() as u32).collect();
     order.sort_by_key(|&g| (in_reach.row(g as usize).len(), g));
     loop {
         let mut any = false;
         for &g in &order {
-            if antennas[g as usize] == 0 {
-                continue;
-            }
-            let mut best: Vec<(bool, u64, u64, Reverse<u32>)> = in_reach
-                .row(g as usize)
+            let best = idle[g as usize]
                 .iter()
                 .filter(|&&s| open_kbps[s as usize] > 0)
-                .map(|&s| {
+                .max_by_key(|&&s| {
                     let i = island[s as usize] as usize;
                     let useful = unmet[s as usize].min(network.link_kbps(s, g));
                     let through = if sizes[i] > 1 {
@@ -391,15 +391,12 @@ pub(crate) fn choose_feeders(
                         0
                     };
                     (!fed[i] && needs[i] > 0, useful, through, Reverse(s))
-                })
-                .collect();
-            best.sort_unstable();
-            while let Some((_, _, _, Reverse(s))) = best.pop() {
-                if link(s, g, &mut antennas, &mut open_kbps, &mut unmet) {
-                    fed[island[s as usize] as usize] = true;
-                    any = true;
-                    break;
-                }
+                });
+            if let Some(&s) = best
+                && link(s, g, &mut idle, &mut open_kbps, &mut unmet)
+            {
+                fed[island[s as usize] as usize] = true;
+                any = true;
             }
         }
         if !any {

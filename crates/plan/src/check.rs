@@ -5,8 +5,8 @@
 //! inputs as given and says nothing about how good a plan is, except that a cell may not go unserved without a true reason.
 
 use crate::{
-    Cell, CellFade, Gateway, Inputs, Landing, LiveTerminal, Plan, Reason, SatelliteState, Service,
-    Slot,
+    Cell, CellFade, CellOutcome, Gateway, Inputs, Landing, LiveTerminal, Plan, Reason,
+    SatelliteState, Service, Slot,
 };
 use core::f64::consts::PI;
 use core::fmt;
@@ -169,8 +169,8 @@ impl Fault {
 struct Checker<'a> {
     inputs: &'a Inputs,
     plan: &'a Plan,
-    /// Indices of the slots of each cell.
-    slots_of_cell: BTreeMap<CellId, Vec<u32>>,
+    /// Cells that have slots and the indices of these, ascending.
+    slots_of_cell: Vec<(CellId, u32)>,
     /// Loads added up from the landings.
     feeder_kbps: BTreeMap<(GatewayId, SatId), u64>,
     laser_kbps: BTreeMap<(SatId, SatId), u64>,
@@ -179,10 +179,10 @@ struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     fn new(inputs: &'a Inputs, plan: &'a Plan) -> Self {
-        let mut slots_of_cell: BTreeMap<CellId, Vec<u32>> = BTreeMap::new();
-        for (i, slot) in plan.slots.iter().enumerate() {
-            slots_of_cell.entry(slot.cell).or_default().push(i as u32);
-        }
+        let mut slots_of_cell: Vec<(CellId, u32)> = (plan.slots.iter().enumerate())
+            .map(|(i, slot)| (slot.cell, i as u32))
+            .collect();
+        slots_of_cell.par_sort_unstable();
         let mut feeder_kbps = BTreeMap::new();
         let mut laser_kbps = BTreeMap::new();
         for landing in &plan.landings {
@@ -339,88 +339,106 @@ impl<'a> Checker<'a> {
 
     fn cells(&mut self) {
         let plan = self.plan;
-        let stated: BTreeMap<CellId, _> = plan.cells.iter().map(|c| (c.cell, c)).collect();
-        for cell in self.inputs.cells.iter() {
-            let subject = || format!("cell {}", cell.id);
-            let Some(outcome) = stated.get(&cell.id) else {
+        let mut stated: Vec<&CellOutcome> = plan.cells.iter().collect();
+        stated.sort_by_key(|c| c.cell);
+        let stated_for = |id: CellId| {
+            // Of several outcomes of one cell, which is a fault of order, the last.
+            let after = stated.partition_point(|c| c.cell <= id);
+            let outcome = *stated.get(after.checked_sub(1)?)?;
+            (outcome.cell == id).then_some(outcome)
+        };
+        let found: Vec<Violation> = self
+            .inputs
+            .cells
+            .par_iter()
+            .flat_map_iter(|cell| self.cell_outcome(cell, stated_for(cell.id)))
+            .collect();
+        self.violations.extend(found);
+        stated.dedup_by_key(|c| c.cell);
+        for outcome in stated {
+            if self.cell(outcome.cell).is_none() {
                 self.report(
                     Rule::CellsAccounted,
-                    subject(),
-                    "not in the plan",
-                    "every cell of the inputs",
+                    format_args!("cell {}", outcome.cell),
+                    "in the plan",
+                    "cells of the inputs",
                 );
-                continue;
-            };
-            if (outcome.terminals, outcome.demand_kbps) != (cell.terminals, cell.demand_kbps) {
-                let say = |terminals, kbps| format!("{terminals} terminals asking {kbps} kbit/s");
-                let found = say(outcome.terminals, outcome.demand_kbps);
-                self.report(
-                    Rule::CellsAccounted,
-                    subject(),
-                    found,
-                    say(cell.terminals, cell.demand_kbps),
-                );
-            }
-            let slots: Vec<&Slot> = self.slots_of(cell.id).collect();
-            let sum = slots
-                .iter()
-                .map(|s| u64::from(s.delivered_kbps))
-                .sum::<u64>();
-            if outcome.delivered_kbps != sum {
-                let found = format!("{} kbit/s delivered", outcome.delivered_kbps);
-                self.report(
-                    Rule::CellSum,
-                    subject(),
-                    found,
-                    format!("{sum}, the sum of its slots"),
-                );
-            }
-            self.at_most(
-                Rule::CellSum,
-                subject(),
-                sum,
-                cell.demand_kbps,
-                "kbit/s delivered",
-            );
-            if outcome.unserved.is_none() != (sum > 0) {
-                let found = outcome
-                    .unserved
-                    .map_or("served".to_owned(), |r| format!("unserved, {r:?}"));
-                self.report(
-                    Rule::ServedFlag,
-                    subject(),
-                    found,
-                    format!("what {sum} kbit/s delivered say"),
-                );
-            }
-            let terminals = slots.iter().map(|s| u64::from(s.terminals)).sum::<u64>();
-            if !slots.is_empty() && terminals != u64::from(cell.terminals) {
-                let found = format!("{terminals} terminals on its slots");
-                self.report(Rule::SlotTerminals, subject(), found, cell.terminals);
             }
         }
-        for id in stated
-            .keys()
-            .filter(|&&id| self.cell(id).is_none())
-            .copied()
-            .collect::<Vec<_>>()
-        {
-            self.report(
+    }
+
+    fn cell_outcome(&self, cell: &Cell, outcome: Option<&CellOutcome>) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let mut wrong = |rule, what: String, allowed: String| {
+            found.push(violation(
+                rule,
+                format_args!("cell {}", cell.id),
+                what,
+                allowed,
+            ));
+        };
+        let Some(outcome) = outcome else {
+            wrong(
                 Rule::CellsAccounted,
-                format!("cell {id}"),
-                "in the plan",
-                "cells of the inputs",
+                "not in the plan".into(),
+                "every cell of the inputs".into(),
+            );
+            return found;
+        };
+        if (outcome.terminals, outcome.demand_kbps) != (cell.terminals, cell.demand_kbps) {
+            let say = |terminals, kbps| format!("{terminals} terminals asking {kbps} kbit/s");
+            wrong(
+                Rule::CellsAccounted,
+                say(outcome.terminals, outcome.demand_kbps),
+                say(cell.terminals, cell.demand_kbps),
             );
         }
+        let mut slots = 0;
+        let (mut sum, mut terminals) = (0_u64, 0_u64);
+        for slot in self.slots_of(cell.id) {
+            slots += 1;
+            sum += u64::from(slot.delivered_kbps);
+            terminals += u64::from(slot.terminals);
+        }
+        if outcome.delivered_kbps != sum {
+            wrong(
+                Rule::CellSum,
+                format!("{} kbit/s delivered", outcome.delivered_kbps),
+                format!("{sum}, the sum of its slots"),
+            );
+        }
+        if sum > cell.demand_kbps {
+            wrong(
+                Rule::CellSum,
+                format!("{sum} kbit/s delivered"),
+                format!("at most {} kbit/s delivered", cell.demand_kbps),
+            );
+        }
+        if outcome.unserved.is_none() != (sum > 0) {
+            let stated = outcome.unserved;
+            wrong(
+                Rule::ServedFlag,
+                stated.map_or("served".to_owned(), |r| format!("unserved, {r:?}")),
+                format!("what {sum} kbit/s delivered say"),
+            );
+        }
+        if slots > 0 && terminals != u64::from(cell.terminals) {
+            wrong(
+                Rule::SlotTerminals,
+                format!("{terminals} terminals on its slots"),
+                cell.terminals.to_string(),
+            );
+        }
+        found
     }
 
     fn slots_of(&self, cell: CellId) -> impl Iterator<Item = &'a Slot> + use<'a, '_> {
         let plan = self.plan;
-        self.slots_of_cell
-            .get(&cell)
-            .into_iter()
-            .flatten()
-            .map(move |&i| &plan.slots[i as usize])
+        let first = self.slots_of_cell.partition_point(|&(id, _)| id < cell);
+        self.slots_of_cell[first..]
+            .iter()
+            .take_while(move |&&(id, _)| id == cell)
+            .map(move |&(_, i)| &plan.slots[i as usize])
     }
 
     fn slots(&mut self) {
@@ -627,19 +645,17 @@ impl<'a> Checker<'a> {
 
     /// Slices of each beam, and a channel once in a cell.
     fn beams(&mut self) {
-        let mut used: BTreeMap<(SatId, u8, u8), u32> = BTreeMap::new();
-        for slot in &self.plan.slots {
-            *used
-                .entry((slot.satellite, slot.channel, slot.beam))
-                .or_default() += u32::from(slot.slices);
-        }
+        let mut used: Vec<(SatId, u8, u8, u8)> = (self.plan.slots.iter())
+            .map(|s| (s.satellite, s.channel, s.beam, s.slices))
+            .collect();
+        used.par_sort_unstable();
         let slices = u64::from(self.inputs.profile.user.time_slices);
-        for ((satellite, channel, beam), used) in used {
-            let subject = format!("satellite {satellite}, channel {channel}, beam {beam}");
+        for same in used.chunk_by(|a, b| (a.0, a.1, a.2) == (b.0, b.1, b.2)) {
+            let (satellite, channel, beam, _) = same[0];
             self.at_most(
                 Rule::TimeSlices,
-                subject,
-                used.into(),
+                format_args!("satellite {satellite}, channel {channel}, beam {beam}"),
+                same.iter().map(|s| u64::from(s.3)).sum(),
                 slices,
                 "time slices",
             );
@@ -650,7 +666,7 @@ impl<'a> Checker<'a> {
             .iter()
             .map(|s| (s.cell, s.channel))
             .collect();
-        channels.sort_unstable();
+        channels.par_sort_unstable();
         for pair in channels.windows(2).filter(|pair| pair[0] == pair[1]) {
             let (cell, channel) = pair[0];
             self.report(
@@ -698,13 +714,13 @@ impl<'a> Checker<'a> {
     }
 
     fn landings(&mut self) {
-        let mut delivered: BTreeMap<SatId, u64> = BTreeMap::new();
-        for slot in &self.plan.slots {
-            add(
-                delivered.entry(slot.satellite).or_default(),
-                slot.delivered_kbps.into(),
-            );
-        }
+        let mut of_satellite: Vec<(SatId, u32)> = (self.plan.slots.iter())
+            .map(|s| (s.satellite, s.delivered_kbps))
+            .collect();
+        of_satellite.par_sort_unstable();
+        let delivered: BTreeMap<SatId, u64> = (of_satellite.chunk_by(|a, b| a.0 == b.0))
+            .map(|same| (same[0].0, same.iter().map(|s| u64::from(s.1)).sum()))
+            .collect();
         let mut landed: BTreeMap<SatId, u64> = BTreeMap::new();
         for (i, landing) in self.plan.landings.iter().enumerate() {
             self.landing_path(i, landing);
@@ -1016,6 +1032,9 @@ impl<'a> Checker<'a> {
                 .filter_map(|&(cell, stated)| self.reason(&ground, cell, stated))
                 .collect();
             self.violations.extend(found);
+        }
+        if self.plan.terminals.is_empty() {
+            return;
         }
         let outcomes: BTreeMap<CellId, Option<Reason>> = self
             .plan

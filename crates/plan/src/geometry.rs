@@ -7,8 +7,9 @@ use crate::csr::Csr;
 use crate::inputs::{Cell, Inputs};
 use crate::instance::{BeamPlan, CellAsk, GatewayLimit, Instance, Network, Rates, Reach};
 use crate::lasers;
+use crate::preference::{Ranking, Vantage};
 use rayon::prelude::*;
-use skyweave_base::{Geodetic, SPEED_OF_LIGHT_M_S, SatId, great_circle_m};
+use skyweave_base::{Ecef, Geodetic, SPEED_OF_LIGHT_M_S, SatId, great_circle_m};
 use skyweave_orbit::Visibility;
 use skyweave_radio::{LinkLimit, PointLimit, RateModel, RateTable, Sight, Verdict};
 use std::sync::Arc;
@@ -88,28 +89,8 @@ pub(crate) struct KeptAway {
 
 impl Scene {
     pub(crate) fn new(inputs: &Inputs, geography: &Geography) -> Self {
-        let profile = &inputs.profile;
-        let beams = BeamPlan {
-            channels: profile.user.channels,
-            beams_per_channel: profile.user.beams_per_channel,
-            time_slices: profile.user.time_slices,
-        };
-        let (reach, kept_away) = reach(inputs, geography);
-        let cells = inputs
-            .cells
-            .iter()
-            .enumerate()
-            .map(|(c, cell)| {
-                // By the best rate in reach; without any satellite the ask is of no consequence.
-                let best = reach
-                    .satellites
-                    .range(c)
-                    .map(|i| reach.rates.of_pair(i))
-                    .max()
-                    .unwrap_or(1);
-                CellAsk::new(cell.terminals, cell.demand_kbps, best, beams)
-            })
-            .collect();
+        let beams = BeamPlan::of(&inputs.profile.user);
+        let (cells, reach, kept_away) = reach(inputs, geography);
         let network = network(inputs, &reach);
         let neighbours = Arc::clone(&geography.neighbours);
         Self {
@@ -147,40 +128,42 @@ impl Look {
         }
     }
 
-    /// Sines of the elevation at both ends of the epoch.
-    pub(crate) fn sines(&self, satellite: &crate::SatelliteState) -> (f64, f64) {
-        let [start, end] = self.sights(satellite);
-        (start.sin_elevation, end.sin_elevation)
-    }
-
     /// How the satellite stands at both ends of the epoch.
     pub(crate) fn sights(&self, satellite: &crate::SatelliteState) -> [Sight; 2] {
         [satellite.start, satellite.end].map(|p| Sight::new(self.origin, self.up, p))
     }
 }
 
+/// A satellite that a cell may be served by, with the sines of its elevation at both ends of the epoch.
+#[derive(Clone, Copy)]
+struct Sighting {
+    satellite: u32,
+    sin_start: f64,
+    sin_end: f64,
+}
+
 #[derive(Default)]
 struct ReachPart {
+    cells: Vec<CellAsk>,
     satellites: Csr<u32>,
     preference: Vec<u8>,
     rates: Vec<u32>,
     kept_away: Vec<KeptAway>,
 }
 
-fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<KeptAway>) {
+/// What each cell asks, which satellites it may be served by, and [`Scene::kept_away`].
+fn reach(inputs: &Inputs, geography: &Geography) -> (Vec<CellAsk>, Reach, Vec<KeptAway>) {
     let user = &inputs.profile.user;
-    let satellites = &inputs.satellites;
-    let positions = |f: fn(&crate::SatelliteState) -> skyweave_base::Ecef| {
-        satellites.iter().map(f).collect::<Vec<_>>()
-    };
-    let (start, end) = (positions(|s| s.start), positions(|s| s.end));
+    let beams = BeamPlan::of(user);
+    let (start, end): (Vec<Ecef>, Vec<Ecef>) =
+        inputs.satellites.iter().map(|s| (s.start, s.end)).unzip();
     let min_elevation_rad = user.limit.min_elevation_rad();
     let in_view = geography
         .visibility
         .lists_at_both(&start, &end, min_elevation_rad);
-    let least_sin = min_elevation_rad.max(0.0).sin();
+    let ranking = Ranking::new(inputs);
     let table = (!matches!(user.down, RateModel::Fixed(_))).then(|| RateTable::new(&user.down));
-    let parts: Vec<ReachPart> = inputs
+    let mut parts: Vec<ReachPart> = inputs
         .cells
         .par_chunks(CHUNK)
         .enumerate()
@@ -189,64 +172,95 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Reach, Vec<KeptAway>) {
             let mut row = Vec::new();
             for (i, cell) in cells.iter().enumerate() {
                 let limit = user.limit.at(cell.centre);
-                let look = Look::at(cell.centre);
-                let seen = in_view.of(chunk * CHUNK + i);
+                let vantage = Vantage::of(cell);
                 row.clear();
                 let mut kept_away = KeptAway::default();
-                for &s in seen {
-                    match judge(&limit, &satellites[s as usize]) {
-                        Verdict::Allowed => row.push(s),
+                for &satellite in in_view.of(chunk * CHUNK + i) {
+                    let (verdict, sin_start) = limit.sight(start[satellite as usize]);
+                    let (verdict, sin_end) = match verdict {
+                        Verdict::Allowed => limit.sight(end[satellite as usize]),
+                        no => (no, sin_start),
+                    };
+                    match verdict {
+                        Verdict::Allowed => row.push(Sighting {
+                            satellite,
+                            sin_start,
+                            sin_end,
+                        }),
                         Verdict::NearGsoArc => kept_away.near_gso_arc = true,
                         Verdict::OutOfReach => {}
                     }
                 }
                 keep_those_seen_by_live_terminals(inputs, cell, &user.limit, &mut row);
                 let fade = inputs.weather.down(chunk * CHUNK + i);
-                row.retain(|&s| {
-                    let (start, end) = look.sines(&satellites[s as usize]);
+                // By the best rate in reach; without any satellite the ask is of no consequence.
+                let mut best_kbps = match user.down {
+                    RateModel::Fixed(kbps) => kbps,
+                    _ => 1,
+                };
+                row.retain(|seen| {
                     if let Some(table) = &table {
-                        match table.kbps(start, end, fade) {
+                        match table.kbps(seen.sin_start, seen.sin_end, fade) {
                             0 => {
                                 kept_away.faded = true;
                                 return false;
                             }
-                            kbps => part.rates.push(kbps),
+                            kbps => {
+                                best_kbps = best_kbps.max(kbps);
+                                part.rates.push(kbps);
+                            }
                         }
                     }
-                    let height = ((start + end) / 2.0 - least_sin) / (1.0 - least_sin);
-                    part.preference.push((255.0 * height.clamp(0.0, 1.0)) as u8);
+                    let s = seen.satellite as usize;
+                    part.preference.push(ranking.rank(
+                        &vantage,
+                        (s, inputs.satellites[s].id),
+                        (seen.sin_start, seen.sin_end),
+                    ));
                     true
                 });
+                part.cells.push(CellAsk::new(
+                    cell.terminals,
+                    cell.demand_kbps,
+                    best_kbps,
+                    beams,
+                ));
                 part.kept_away.push(match row.is_empty() {
                     true => kept_away,
                     false => KeptAway::default(),
                 });
-                part.satellites.push_row(row.iter().copied());
+                part.satellites
+                    .push_row(row.iter().map(|seen| seen.satellite));
             }
             part
         })
         .collect();
     drop(in_view);
+    let pairs = parts.iter().map(|p| p.preference.len()).sum();
+    let (mut cells, mut kept_away) = (Vec::new(), Vec::new());
+    let (mut preference, mut rates) = (Vec::with_capacity(pairs), Vec::new());
+    if table.is_some() {
+        rates.reserve_exact(pairs);
+    }
     let mut lists = Vec::with_capacity(parts.len());
-    let (mut preference, mut rates, mut kept_away) = (Vec::new(), Vec::new(), Vec::new());
-    for part in parts {
-        lists.push(part.satellites);
-        preference.extend(part.preference);
-        rates.extend(part.rates);
-        kept_away.extend(part.kept_away);
+    for part in &mut parts {
+        lists.push(core::mem::take(&mut part.satellites));
+        cells.append(&mut part.cells);
+        preference.append(&mut part.preference);
+        rates.append(&mut part.rates);
+        kept_away.append(&mut part.kept_away);
     }
     let rates = match user.down {
         RateModel::Fixed(kbps) => Rates::Fixed(kbps),
         RateModel::ByElevation(_) | RateModel::LinkBudget(_) => Rates::PerPair(rates),
     };
-    (
-        Reach {
-            satellites: Csr::concat(lists),
-            preference,
-            rates,
-        },
-        kept_away,
-    )
+    let reach = Reach {
+        satellites: Csr::concat(lists),
+        preference,
+        preference_weight: inputs.preference.weight(),
+        rates,
+    };
+    (cells, reach, kept_away)
 }
 
 /// A live terminal must see its satellite from where it stands, not only from its cell's centre: satellites that not all of
@@ -255,17 +269,14 @@ fn keep_those_seen_by_live_terminals(
     inputs: &Inputs,
     cell: &Cell,
     limit: &LinkLimit,
-    row: &mut Vec<u32>,
+    row: &mut Vec<Sighting>,
 ) {
-    if inputs.live.is_empty() {
-        return;
-    }
     for terminal in inputs.live.iter().filter(|t| t.cell == cell.id) {
         let here = limit.at(terminal.place);
-        let seen: Vec<u32> = row
+        let seen: Vec<Sighting> = row
             .iter()
             .copied()
-            .filter(|&s| judge(&here, &inputs.satellites[s as usize]) == Verdict::Allowed)
+            .filter(|s| judge(&here, &inputs.satellites[s.satellite as usize]) == Verdict::Allowed)
             .collect();
         if !seen.is_empty() {
             *row = seen;

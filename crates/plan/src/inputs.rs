@@ -1,5 +1,6 @@
 //! What the planner is given: one value that says everything a plan may depend on.
 
+use crate::preference::Preference;
 use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, PopId, SatId, TerminalId};
 use skyweave_radio::{Fade, Profile};
 use std::sync::Arc;
@@ -11,6 +12,8 @@ pub struct Inputs {
     pub epoch: EpochNumber,
     /// The radio.
     pub profile: Arc<Profile>,
+    /// What decides among satellites that would serve equally well.
+    pub preference: Preference,
     /// Cells with demand, ascending by id, without repetition.
     pub cells: Arc<[Cell]>,
     /// Live terminals, ascending by id. They are counted in their cells' terminals and demand too.

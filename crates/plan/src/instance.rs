@@ -32,6 +32,15 @@ pub struct BeamPlan {
 }
 
 impl BeamPlan {
+    /// The beams that a radio profile gives.
+    pub(crate) fn of(user: &skyweave_radio::UserLinks) -> Self {
+        Self {
+            channels: user.channels,
+            beams_per_channel: user.beams_per_channel,
+            time_slices: user.time_slices,
+        }
+    }
+
     /// Time slices of all beams of a satellite.
     pub fn slices_per_satellite(self) -> u32 {
         u32::from(self.channels) * u32::from(self.beams_per_channel) * u32::from(self.time_slices)
@@ -81,6 +90,9 @@ pub struct Reach {
     pub satellites: Csr<u32>,
     /// For each item of `satellites`: how willingly the cell is served by it, 0 to 255.
     pub preference: Vec<u8>,
+    /// How much fuller (share of a satellite) the most preferred satellite may be than the least preferred one and still be
+    /// taken.
+    pub preference_weight: f32,
     /// What a beam carries.
     pub rates: Rates,
 }

@@ -16,6 +16,7 @@ mod instance;
 mod lasers;
 mod output;
 mod planner;
+mod preference;
 mod routes;
 mod solve;
 
@@ -31,6 +32,7 @@ pub use lasers::{Seam, grazing_height_m, plus_grid, usable as laser_usable, walk
 pub use output::{
     CellOutcome, FeederLink, Landing, LaserLoad, Plan, Reason, Service, Slot, TerminalOutcome,
 };
-pub use planner::{Planner, plan};
+pub use planner::{Planner, instance, plan};
+pub use preference::{Preference, observed};
 pub use routes::{Route, Router};
 pub use solve::{Kept, KeptSlot, Solution, SolvedSlot, solve};

@@ -2,6 +2,7 @@
 
 use crate::geometry::{Geography, Look, Scene, judge};
 use crate::inputs::{Inputs, LiveTerminal};
+use crate::instance::Instance;
 use crate::output::{
     CellOutcome, FeederLink, Landing, LaserLoad, Plan, Reason, Service, Slot, TerminalOutcome,
 };
@@ -15,6 +16,11 @@ use std::collections::BTreeMap;
 /// `previous` is where hysteresis starts: what it assigned stays where the rules allow it and nothing is lost by it.
 pub fn plan(inputs: &Inputs, previous: Option<&Plan>) -> Plan {
     Planner::default().plan(inputs, previous)
+}
+
+/// The combinatorial problem of an epoch: what [`plan`] solves, for bounds and comparisons.
+pub fn instance(inputs: &Inputs) -> Instance {
+    Scene::new(inputs, &Geography::new(&inputs.cells)).instance
 }
 
 /// [`plan`] for many epochs: remembers what depends only on where the cells are. That saves time and changes no plan.
@@ -49,7 +55,7 @@ fn keep(inputs: &Inputs, previous: &Plan) -> Kept {
     let slots = previous.slots.iter().filter_map(|slot| {
         while cells.next_if(|&(_, id)| id < slot.cell).is_some() {}
         let &(cell, id) = cells.peek()?;
-        (id == slot.cell).then_some(())?;
+        (id == slot.cell && inputs.preference.keeps(id, inputs.epoch)).then_some(())?;
         Some(KeptSlot {
             cell: cell as u32,
             satellite: satellite(slot.satellite)?,

@@ -84,10 +84,13 @@ pub struct Kept {
 pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
     let network = &instance.network;
     let potential = potential_kbps(instance);
-    // What each satellite can bring from the ground while all others are asked so much.
-    let budgets = |feeders: &[(u32, u32)], asked: &[u64]| {
+    // What flows when each satellite is asked so much; and what each could bring from the ground while all others have that.
+    let carried = |feeders: &[(u32, u32)], asked: &[u64]| {
         let mut backhaul = Backhaul::new(network, feeders);
         backhaul.carry(asked);
+        backhaul
+    };
+    let budgets = |mut backhaul: Backhaul<'_>| {
         backhaul.carry(&potential);
         backhaul.carried()
     };
@@ -95,7 +98,7 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
     let mut feeders = choose_feeders(network, &expected, &kept.feeders);
     let mut board = Board::new(
         instance,
-        budgets(&feeders, &expected),
+        budgets(carried(&feeders, &expected)),
         &lasers_to_gateway(network, &feeders),
     );
     for slot in &kept.slots {
@@ -109,28 +112,31 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
     for round in 1.. {
         board.serve_all();
         board.fill();
+        let mut slots = board.slots();
+        let mut asked = loads(instance, &slots);
+        let mut backhaul = carried(&feeders, &asked);
         for _ in 0..BALANCE_ROUNDS {
-            let asked = loads(instance, &board.slots());
-            let budget = budgets(&feeders, &asked);
-            let excess: u64 = asked
-                .iter()
-                .zip(&budget)
-                .map(|(a, b)| a.saturating_sub(*b))
-                .sum();
-            if excess <= asked.iter().sum::<u64>() / NEGLIGIBLE_EXCESS || !board.balance(budget) {
+            let got = backhaul.carried();
+            let excess: u64 = asked.iter().zip(&got).map(|(a, g)| a - g).sum();
+            if excess <= asked.iter().sum::<u64>() / NEGLIGIBLE_EXCESS
+                || !board.balance(budgets(backhaul.clone()))
+            {
                 break;
             }
+            slots = board.slots();
+            asked = loads(instance, &slots);
+            backhaul = carried(&feeders, &asked);
         }
-        board.serve_all();
-        let mut slots = board.slots();
-        let asked = loads(instance, &slots);
-        let mut backhaul = Backhaul::new(network, &feeders);
-        backhaul.carry(&asked);
+        if board.serve_all() {
+            slots = board.slots();
+            asked = loads(instance, &slots);
+            backhaul = carried(&feeders, &asked);
+        }
         if round < POINTING_ROUNDS
             && let Some(better) = point_idle_antennas(instance, &board, &backhaul, &feeders)
         {
             feeders = better;
-            board.set_budget(budgets(&feeders, &asked));
+            board.set_budget(budgets(carried(&feeders, &asked)));
             continue;
         }
         let ways = backhaul.ways();

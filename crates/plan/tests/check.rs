@@ -4,7 +4,8 @@ use h3o::{CellIndex, LatLng, Resolution};
 use skyweave_base::{CellId, EpochNumber, GatewayId, Geodetic, PopId, SatId, TerminalId};
 use skyweave_plan::{
     Cell, CellOutcome, FeederLink, Gateway, Inputs, Landing, LaserLoad, LiveTerminal, Plan,
-    PointOfPresence, Reason, Rule, SatelliteState, Service, Slot, TerminalOutcome, check,
+    PointOfPresence, Preference, Reason, Rule, SatelliteState, Service, Slot, TerminalOutcome,
+    check,
 };
 use skyweave_radio::{LinkLimit, Profile};
 use std::sync::Arc;
@@ -118,6 +119,7 @@ fn valid() -> (Inputs, Plan) {
     let inputs = Inputs {
         epoch: EpochNumber(118_621_440),
         profile: Arc::new(Profile::builtin("starlink").unwrap()),
+        preference: Preference::Capacity,
         cells: all.into(),
         live: vec![
             live(0, 50.45, 30.52),

@@ -61,6 +61,7 @@ fn random(rng: &mut Rng) -> Small {
         cells: asks,
         reach: Reach {
             satellites: csr(reach.clone()),
+            preference_weight: 0.25,
             preference: (0..pairs).map(|_| below(rng, 256) as u8).collect(),
             rates: Rates::Fixed(BEAM_KBPS),
         },

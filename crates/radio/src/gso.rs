@@ -39,12 +39,20 @@ const NEWTON_STEPS: usize = 3;
 impl GsoArc {
     /// The arc seen from a place.
     pub fn seen_from(place: Geodetic) -> Self {
-        let point = place.to_ecef().0;
-        let (sin_lon, cos_lon) = place.lon_rad.sin_cos();
-        let (sin_lat, cos_lat) = place.lat_rad.sin_cos();
+        Self::above(place.to_ecef().0, place.up())
+    }
+
+    /// The arc seen from a point whose ellipsoid normal is `up`.
+    fn above(point: Vec3, up: Vec3) -> Self {
+        let cos_lat = up.x.hypot(up.y);
+        // At the poles any meridian will do.
+        let (cos_lon, sin_lon) = match cos_lat {
+            0.0 => (1.0, 0.0),
+            _ => (up.x / cos_lat, up.y / cos_lat),
+        };
         let rho_m = point.x.hypot(point.y);
         // up·(G − P) ≥ 0 with up = (cos φ, 0, sin φ): cos λ ≥ (ρ + z tan φ)/R.
-        let cos_end = (rho_m + point.z * sin_lat / cos_lat.max(1e-12)) / GSO_RADIUS_M;
+        let cos_end = (rho_m + point.z * up.z / cos_lat.max(1e-12)) / GSO_RADIUS_M;
         Self {
             point,
             meridian: Vec3::new(cos_lon, sin_lon, 0.0),
@@ -121,45 +129,78 @@ fn unit(x: f64, y: f64) -> (f64, f64) {
     (x * k, y * k)
 }
 
-/// The forbidden band around the arc seen from one place: answers most questions with one comparison.
+/// The forbidden band around the arc seen from one place: answers most questions with a few comparisons.
+///
+/// Seen from one place the visible arc has declinations from δ₁ to δ₂, less than 2 degrees apart. Two directions are at
+/// least the difference of their declinations apart, and just that when they share their hour angle. So of a target at δ
+/// nothing more needs to be known
+/// - if δ < δ₁ − ε or δ > δ₂ + ε: it is farther than ε from all of the arc;
+/// - if δ₂ − ε < δ < δ₁ + ε and some visible point of the arc has its hour angle: it is nearer than ε to that point.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GsoZone {
     arc: GsoArc,
     cos_exclusion: f64,
-    /// Outside these sines of declination no target is within the exclusion: the angle between two directions is at least
-    /// the difference of their declinations.
-    sin_declination: (f64, f64),
+    /// Sines of declination: outside these no target is within the exclusion.
+    outer: (f64, f64),
+    /// Between these every target with the hour angle of a visible point is within the exclusion.
+    inner: (f64, f64),
+    /// The square of the cotangent of the hour angle at which the visible arc ends.
+    cot2_end: f64,
 }
 
+/// What the short cuts leave to the full answer, in sines of declination, so that rounding never lets them differ from it.
+const SHORT_CUT_MARGIN: f64 = 1e-9;
+
 impl GsoZone {
-    /// `None` if nothing is forbidden there.
-    pub(crate) fn new(place: Geodetic, exclusion_rad: f64) -> Option<Self> {
-        let arc = GsoArc::seen_from(place);
+    /// At a point whose ellipsoid normal is `up`; `None` if nothing is forbidden there.
+    pub(crate) fn new(point: Vec3, up: Vec3, exclusion_rad: f64) -> Option<Self> {
+        let arc = GsoArc::above(point, up);
         if exclusion_rad <= 0.0 || !arc.is_visible() {
             return None;
         }
         let distance = |cos: f64| (arc.reach2_m2 - 2.0 * GSO_RADIUS_M * arc.rho_m * cos).sqrt();
-        let declinations = [
-            -arc.point.z / distance(1.0),
-            -arc.point.z / distance(arc.cos_end),
-        ]
-        .map(f64::asin);
-        let low = declinations[0].min(declinations[1]) - exclusion_rad;
-        let high = declinations[0].max(declinations[1]) + exclusion_rad;
-        let sine = |declination: f64| declination.clamp(-PI / 2.0, PI / 2.0).sin();
-        // A hair wider, so that rounding never lets this short cut differ from the full answer.
+        let sines = [1.0, arc.cos_end].map(|cos| -arc.point.z / distance(cos));
+        let (low, high) = (sines[0].min(sines[1]), sines[0].max(sines[1]));
+        let (sin, cos) = exclusion_rad.min(PI).sin_cos();
+        // sin(δ − ε) and sin(δ + ε); beyond a pole, where cos(δ ∓ ε) < 0, the pole.
+        let cosine = |s: f64| (1.0 - s * s).max(0.0).sqrt();
+        let less = |s: f64| match cosine(s) * cos + s * sin {
+            c if c < 0.0 => -1.0,
+            _ => s * cos - cosine(s) * sin,
+        };
+        let more = |s: f64| -less(-s);
+        // The arc ends at hour angle h with tan h = R sin Λ / (R cos Λ − ρ).
+        let (along, across) = (
+            GSO_RADIUS_M * arc.cos_end - arc.rho_m,
+            GSO_RADIUS_M * arc.sin_end,
+        );
         Some(Self {
             arc,
             cos_exclusion: exclusion_rad.cos(),
-            sin_declination: (sine(low) - 1e-12, sine(high) + 1e-12),
+            outer: (less(low) - SHORT_CUT_MARGIN, more(high) + SHORT_CUT_MARGIN),
+            inner: (less(high) + SHORT_CUT_MARGIN, more(low) - SHORT_CUT_MARGIN),
+            cot2_end: match across > 0.0 {
+                // North or south of the equator the end stands before the meridian's right angle: along >= 0.
+                true => (along.max(0.0) / across).powi(2) + SHORT_CUT_MARGIN,
+                false => f64::INFINITY,
+            },
         })
     }
 
     /// Whether the unit vector `direction` from the place is nearer to the arc than the exclusion.
     pub(crate) fn holds(&self, direction: Vec3) -> bool {
-        let (low, high) = self.sin_declination;
-        (low..=high).contains(&direction.z)
-            && self.arc.cos_separation(direction) > self.cos_exclusion
+        let sin_declination = direction.z;
+        if sin_declination < self.outer.0 || sin_declination > self.outer.1 {
+            return false;
+        }
+        if sin_declination > self.inner.0 && sin_declination < self.inner.1 {
+            let along = direction.dot(self.arc.meridian);
+            let across = direction.dot(self.arc.east);
+            if along > 0.0 && along * along > self.cot2_end * across * across {
+                return true;
+            }
+        }
+        self.arc.cos_separation(direction) > self.cos_exclusion
     }
 }
 
@@ -230,7 +271,7 @@ mod tests {
             let separation = GsoArc::seen_from(place).separation_rad(target);
             prop_assume!((separation - exclusion.to_radians()).abs() > 1e-7);
             let direction = (target.0 - place.to_ecef().0).unit();
-            let held = GsoZone::new(place, exclusion.to_radians()).is_some_and(|zone| zone.holds(direction));
+            let held = GsoZone::new(place.to_ecef().0, place.up(), exclusion.to_radians()).is_some_and(|zone| zone.holds(direction));
             prop_assert_eq!(held, separation < exclusion.to_radians());
         }
     }

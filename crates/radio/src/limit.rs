@@ -35,9 +35,10 @@ impl LinkLimit {
     /// This limit at a place of another ellipsoid, to compare with software that uses one. The GSO arc stays that of WGS84: the
     /// ellipsoids are metres apart.
     pub fn at_on(&self, place: Geodetic, ellipsoid: Ellipsoid) -> PointLimit {
+        let (origin, up) = (place.to_ecef_on(ellipsoid).0, place.up());
         let free = PointLimit {
-            origin: place.to_ecef_on(ellipsoid).0,
-            up: place.up(),
+            origin,
+            up,
             min_sin_elevation: -2.0,
             max_range2_m2: f64::INFINITY,
             gso: None,
@@ -48,7 +49,7 @@ impl LinkLimit {
                 gso_exclusion_rad,
             } => PointLimit {
                 min_sin_elevation: min_elevation_rad.sin(),
-                gso: GsoZone::new(place, gso_exclusion_rad),
+                gso: GsoZone::new(origin, up, gso_exclusion_rad),
                 ..free
             },
             Self::Range { max_range_m } => PointLimit {
@@ -85,19 +86,24 @@ impl LinkLimit {
 impl PointLimit {
     /// What the limit says of a satellite.
     pub fn judge(&self, satellite: Ecef) -> Verdict {
+        self.sight(satellite).0
+    }
+
+    /// What the limit says of a satellite, and the sine of the elevation at which it stands.
+    pub fn sight(&self, satellite: Ecef) -> (Verdict, f64) {
         let d = satellite.0 - self.origin;
         let range2 = d.dot(d);
-        if range2 > self.max_range2_m2 {
-            return Verdict::OutOfReach;
-        }
         let direction = d * (1.0 / range2.sqrt());
-        if direction.dot(self.up) < self.min_sin_elevation {
-            return Verdict::OutOfReach;
-        }
-        match &self.gso {
-            Some(zone) if zone.holds(direction) => Verdict::NearGsoArc,
-            _ => Verdict::Allowed,
-        }
+        let sin_elevation = direction.dot(self.up);
+        let verdict = if range2 > self.max_range2_m2 || sin_elevation < self.min_sin_elevation {
+            Verdict::OutOfReach
+        } else {
+            match &self.gso {
+                Some(zone) if zone.holds(direction) => Verdict::NearGsoArc,
+                _ => Verdict::Allowed,
+            }
+        };
+        (verdict, sin_elevation)
     }
 
     /// Straight distance, m.

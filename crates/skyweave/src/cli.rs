@@ -70,6 +70,27 @@ pub struct ScenarioArgs {
     /// A built-in scenario (see `skyweave list`) or a TOML file
     #[arg(value_name = "SCENARIO", default_value = "ukraine")]
     pub scenario: String,
+    /// What the planner prefers among satellites that would serve equally well, in place of the scenario's `[planner]`
+    #[arg(long, value_enum)]
+    pub preference: Option<Preference>,
+}
+
+/// See [`ScenarioArgs::preference`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Preference {
+    /// High and long in view; a terminal stays with its satellite while nothing is lost by it
+    Capacity,
+    /// As the real scheduler was seen to choose: high and north, anew at most boundaries
+    AsObserved,
+}
+
+impl From<Preference> for skyweave_plan::Preference {
+    fn from(preference: Preference) -> Self {
+        match preference {
+            Preference::Capacity => Self::Capacity,
+            Preference::AsObserved => Self::AsObserved,
+        }
+    }
 }
 
 #[derive(Args, Debug)]

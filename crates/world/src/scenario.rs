@@ -11,6 +11,7 @@ use crate::problem::{Location, Problems, did_you_mean};
 use core::ops::RangeInclusive;
 use skyweave_base::{Geodetic, GeodeticError, Utc};
 use skyweave_orbit::Format;
+use skyweave_plan::Preference;
 
 /// What a scenario says of itself; empty if it says nothing or cannot be read.
 pub fn description(text: &str) -> String {
@@ -30,6 +31,7 @@ pub(crate) struct Scenario {
     pub(crate) lasers: LaserSpec,
     pub(crate) links: LinkSpec,
     pub(crate) profile: Located<String>,
+    pub(crate) preference: Preference,
     pub(crate) demand: Vec<DemandSpec>,
     pub(crate) terminals: Vec<TerminalSpec>,
     /// What is different from the rest.
@@ -236,6 +238,16 @@ fn read(root: &Fields<'_, '_>, file: &str) -> Option<Scenario> {
             at: Location::file(file).with_field("radio.profile"),
         });
     radio.iter().for_each(Fields::finish);
+    let planner = root.table("planner");
+    let preferences = [
+        ("capacity", Preference::Capacity),
+        ("as-observed", Preference::AsObserved),
+    ];
+    let preference = planner
+        .as_ref()
+        .and_then(|p| p.word("preference", &preferences))
+        .map_or_else(Preference::default, |p| p.value);
+    planner.iter().for_each(Fields::finish);
     let demand: Vec<_> = root
         .tables("demand")
         .into_iter()
@@ -269,6 +281,7 @@ fn read(root: &Fields<'_, '_>, file: &str) -> Option<Scenario> {
         lasers: lasers?,
         links: links?,
         profile,
+        preference,
         demand,
         terminals,
         conditions,

@@ -20,7 +20,7 @@ use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, SatId, Span, TerminalId
 use skyweave_dataplane::EpochTable;
 use skyweave_orbit::{Elements, Ephemeris, Sky, Vectors};
 use skyweave_plan::{
-    Cell, Gateway, Inputs, LiveTerminal, Plan, PointOfPresence, SatelliteState, Weather,
+    Cell, Gateway, Inputs, LiveTerminal, Plan, PointOfPresence, Preference, SatelliteState, Weather,
 };
 use skyweave_radio::{LinkLimit, Profile};
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub struct World {
     seed: u64,
     pub(crate) start: Time,
     starts_now: bool,
+    preference: Preference,
     pub(crate) constellation: Arc<Constellation>,
     pub(crate) ground: Arc<Ground>,
     pops: Arc<[PointOfPresence]>,
@@ -155,6 +156,7 @@ impl World {
             seed: scenario.seed,
             start,
             starts_now,
+            preference: scenario.preference,
             constellation: constellation.into(),
             profile: Arc::clone(&scenario_profile),
             scenario_profile,
@@ -278,6 +280,11 @@ impl World {
     /// The radio, with the scenario's own limits in it.
     pub fn profile(&self) -> &Arc<Profile> {
         &self.profile
+    }
+
+    /// What the planner prefers among satellites that would serve equally well, from now on.
+    pub fn prefer(&mut self, preference: Preference) {
+        self.preference = preference;
     }
 
     /// All satellites, in service or not; a satellite's id is its position here.
@@ -470,6 +477,7 @@ impl World {
         Inputs {
             epoch,
             profile: Arc::clone(&self.profile),
+            preference: self.preference,
             cells: self.with_live(&self.cells, |t| match &t.place {
                 TerminalPlace::Fixed(_) => None,
                 TerminalPlace::Moving(_) => Some(self.position(t, middle)),

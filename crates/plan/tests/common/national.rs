@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 use skyweave_plan::{BeamPlan, CellAsk, Csr, GatewayLimit, Instance, Network, Rates, Reach};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) const SATELLITES: usize = 6_364;
@@ -20,10 +20,15 @@ pub(crate) const CHANNELS: usize = 8;
 pub(crate) const BEAMS_PER_CHANNEL: usize = 4;
 
 fn folder() -> Option<PathBuf> {
-    let root = std::env::var_os("SKYWEAVE_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
+    // Beside the checkout, wherever in it the package that includes this stands.
+    let beside = || {
+        let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let mut found = folders
+            .map(|f| f.join("shared"))
+            .filter(|f| f.join("reference").is_dir());
+        found.next().unwrap_or_else(|| "../shared".into())
+    };
+    let root = std::env::var_os("SKYWEAVE_SHARED").map_or_else(beside, PathBuf::from);
     let folder = root.join("reference/national");
     if !folder.is_dir() {
         eprintln!(
@@ -124,6 +129,7 @@ impl National {
                 .map(|&t| CellAsk::new(t, u64::from(t) * TERMINAL_KBPS, SLOT_KBPS as u32, beams))
                 .collect(),
             reach: Reach {
+                preference_weight: 0.25,
                 preference: vec![0; satellites.items().len()],
                 satellites,
                 rates: Rates::Fixed(SLOT_KBPS as u32),

@@ -5,7 +5,7 @@
 use skyweave_base::{CellId, EpochNumber, Geodetic, PopId, SatId, TerminalId, Utc, great_circle_m};
 use skyweave_orbit::{Elements, Format, Sky, parse};
 use skyweave_plan::{
-    Cell, Gateway, Inputs, LiveTerminal, PointOfPresence, SatelliteState, plus_grid,
+    Cell, Gateway, Inputs, LiveTerminal, PointOfPresence, Preference, SatelliteState, plus_grid,
 };
 use skyweave_radio::Profile;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,11 @@ pub(crate) struct World {
     first: Inputs,
 }
 
+/// The repository's data, wherever in it the package that includes this stands.
 fn data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data")
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut found = folders.map(|f| f.join("data")).filter(|f| f.is_dir());
+    found.next().expect("the repository has a folder `data`")
 }
 
 fn rows(file: &str) -> Vec<csv::StringRecord> {
@@ -68,6 +71,7 @@ impl World {
         let first = Inputs {
             epoch: EpochNumber::containing(start.into()),
             profile: Arc::new(profile),
+            preference: Preference::Capacity,
             cells: cells(terminals, ask_kbps, &pops, within).into(),
             live: [].into(),
             satellites: Vec::new(),

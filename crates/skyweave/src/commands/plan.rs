@@ -15,7 +15,10 @@ use std::time::Instant;
 pub(crate) fn plan(args: &cli::Plan) -> Result<ExitCode> {
     let source = ScenarioSource::find(&args.scenario.scenario)?;
     let start = args.start.as_deref().map(parse_time).transpose()?;
-    let world = source.load(start)?;
+    let mut world = source.load(start)?;
+    if let Some(preference) = args.scenario.preference {
+        world.prefer(preference.into());
+    }
     let first = world.first_epoch();
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder)

@@ -16,7 +16,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) fn up(args: &cli::Up) -> Result<ExitCode> {
     let scenario = &args.scenario.scenario;
     let packets = !args.no_packets && can_carry_packets();
-    let world = load(scenario)?;
+    let mut world = load(scenario)?;
+    if let Some(preference) = args.scenario.preference {
+        world.prefer(preference.into());
+    }
     let mut out = std::io::stdout().lock();
     if !args.json {
         writeln!(out, "{}", world.summary())?;
