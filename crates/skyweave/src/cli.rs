@@ -4,6 +4,7 @@ mod storage;
 
 pub use storage::{Audit, AuditCommand, Backup, Database, DatabaseArgs, DatabaseCommand, Restore};
 
+use crate::access::Choice;
 use crate::commands;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -119,6 +120,10 @@ pub struct Up {
     /// Plan only: carry no packets
     #[arg(long)]
     pub no_packets: bool,
+    /// Where the service is kept (accounts, terminals, areas): a file (SQLite), postgres://USER@HOST/NAME, or `none`: no
+    /// service, every terminal is entitled (default: SCENARIO.db in $XDG_STATE_HOME/skyweave or ~/.local/state/skyweave)
+    #[arg(long, value_name = "URL|FILE|none")]
+    pub database: Option<Choice>,
     /// How the network carries packets.
     #[command(flatten)]
     pub carry: Carry,
@@ -135,7 +140,8 @@ Examples:
   skyweave run --at 49.84,24.03 -- curl http://HOST:8000/  any place that the constellation covers
   skyweave run --scenario walker-220 --at Madrid -- iperf3 -c HOST
 
-If `skyweave up` runs the same scenario the program joins it; otherwise a network of its own is started for it.")]
+If `skyweave up` runs the same scenario the program joins it; otherwise a network of its own is started for it, without a
+service unless --database names one: every terminal is entitled there.")]
 /// `skyweave run`.
 pub struct Run {
     /// Where the terminal stands.
@@ -150,6 +156,9 @@ pub struct Run {
     /// Results of --predict as JSON
     #[arg(long)]
     pub json: bool,
+    /// For a network of its own: where its service is kept, as of `skyweave up` (default: none)
+    #[arg(long, value_name = "URL|FILE|none")]
+    pub database: Option<Choice>,
     /// How a network of its own carries packets.
     #[command(flatten)]
     pub carry: Carry,
@@ -164,6 +173,9 @@ pub struct Shell {
     /// Where the terminal stands.
     #[command(flatten)]
     pub at: At,
+    /// For a network of its own: where its service is kept, as of `skyweave up` (default: none)
+    #[arg(long, value_name = "URL|FILE|none")]
+    pub database: Option<Choice>,
     /// How a network of its own carries packets.
     #[command(flatten)]
     pub carry: Carry,

@@ -433,7 +433,8 @@ impl World {
         self.terminals.len() < before
     }
 
-    fn is_joined(&self, id: TerminalId) -> bool {
+    /// True if the terminal joined at run time.
+    pub fn is_joined(&self, id: TerminalId) -> bool {
         id >= self.first_joined
     }
 

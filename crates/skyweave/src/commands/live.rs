@@ -1,6 +1,8 @@
 //! A live run: a world, its network, and the loop that keeps plans ready. `up` shows it; `run` and `shell` use it.
 
 use super::summary::Summary;
+use super::wall_clock;
+use crate::access::{GUESTS, SCENARIO_TERMINALS, Service};
 use crate::cli::{Carry, DishOptions, Way};
 use crate::dish::{DishAddress, Dishes, Settings};
 use crate::live::{
@@ -12,6 +14,7 @@ use skyweave_base::{CellId, Enu, EpochNumber, Seed, Span, TerminalId, Time, grea
 use skyweave_dataplane::EpochTable;
 use skyweave_dish::{Cause, FileNames, Identity, Look, Permissions, Schedule};
 use skyweave_plan::{Plan, Planner, Reason, TerminalOutcome};
+use skyweave_service::UtId;
 use skyweave_world::{Terminal, World};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -82,6 +85,8 @@ pub(crate) struct LiveRun {
     world: Mutex<World>,
     pool: rayon::ThreadPool,
     planner: Mutex<Planner>,
+    /// `None`: every terminal is entitled.
+    service: Option<Service>,
     /// How many processes use a terminal that joined at run time.
     attached: Mutex<BTreeMap<TerminalId, usize>>,
     /// Before the network, which their threads use.
@@ -215,24 +220,38 @@ fn cause(reason: Reason) -> Cause {
     }
 }
 
-/// Who a terminal says it is: the same in each run of its scenario.
-fn identity(world: &World, terminal: &Terminal) -> Identity {
+/// A terminal's identifier: the same in each run of its scenario. One that joins at run time has the same whenever it joins
+/// under the same name.
+fn ut_id(world: &World, terminal: &Terminal) -> UtId {
     let name = terminal.name.bytes().fold(0_u64, |hash, byte| {
         hash.wrapping_mul(31).wrapping_add(u64::from(byte))
     });
+    let (series, of_series) = match world.is_joined(terminal.id) {
+        false => (SCENARIO_SERIES + terminal.id.0, u64::from(terminal.id.0)),
+        true => (JOINED_SERIES, u64::from(u32::MAX)),
+    };
     let number = Seed::root(world.seed())
-        .child("dish", u64::from(terminal.id.0))
+        .child("dish", of_series)
         .child("name", name)
         .rng()
         .next_u64();
+    let id = format!(
+        "ut{series:08}-{:08x}-{:08x}",
+        number >> 32,
+        number & 0xffff_ffff
+    );
+    id.parse().expect("two digits and three groups of eight")
+}
+
+/// First groups of identifiers, in decimal digits, as real ones look.
+const SCENARIO_SERIES: u32 = 1_000_000;
+const JOINED_SERIES: u32 = 2_000_000;
+
+/// Who a terminal's dish says it is.
+fn identity(world: &World, terminal: &Terminal) -> Identity {
     let lon_deg = world.position(terminal, world.start()).lon_deg();
     Identity {
-        id: format!(
-            "ut{:08}-{:08x}-{:08x}",
-            1_000_000 + terminal.id.0,
-            number >> 32,
-            number & 0xffff_ffff
-        ),
+        id: ut_id(world, terminal).to_string(),
         // The class of hardware that it behaves like: fixed, without motors.
         hardware_version: "rev4_prod1".to_owned(),
         software_version: concat!("skyweave-", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -324,6 +343,7 @@ impl LiveRun {
         pool: rayon::ThreadPool,
         scenario: &str,
         options: Options,
+        service: Option<Service>,
     ) -> Result<(Arc<Self>, Plan)> {
         let starts_now = world.starts_now();
         let first_epoch = world.first_epoch();
@@ -332,6 +352,12 @@ impl LiveRun {
             .iter()
             .map(|t| (t.id, t.name.clone(), identity(&world, t)))
             .collect();
+        if let Some(service) = &service {
+            for terminal in world.terminals() {
+                let at = world.position(terminal, world.start());
+                service.enrol(ut_id(&world, terminal), SCENARIO_TERMINALS, at, wall_clock())?;
+            }
+        }
         let world = Mutex::new(world);
         let mut planner = Planner::default();
         let first = pool.install(|| prepare(&world, &mut planner, first_epoch, None))?;
@@ -373,6 +399,7 @@ impl LiveRun {
             world,
             pool,
             planner: Mutex::new(planner),
+            service,
             attached: Mutex::new(BTreeMap::new()),
             dishes,
             network,
@@ -505,6 +532,11 @@ impl LiveRun {
         self.network.as_deref()
     }
 
+    /// The service, if the network has one.
+    pub(crate) fn service(&self) -> Option<&Service> {
+        self.service.as_ref()
+    }
+
     pub(crate) fn dish(&self, terminal: TerminalId) -> Option<DishAddress> {
         self.dishes.as_ref()?.address(terminal)
     }
@@ -537,11 +569,13 @@ impl LiveRun {
             let name = place.to_owned();
             let added = network
                 .add_terminal(TerminalConfig { id, name })
-                .and_then(|_| self.add_dish(id));
+                .and_then(|_| self.add_dish(id))
+                .map_err(anyhow::Error::from)
+                .and_then(|()| self.enrol_guest(id));
             if let Err(error) = added {
                 lock(&self.world).remove_terminal(id);
                 let _ = network.remove_terminal(id);
-                return Err(error.into());
+                return Err(error);
             }
         }
         if joined {
@@ -561,6 +595,22 @@ impl LiveRun {
         if let (Some(dishes), Some(terminal)) = (&self.dishes, world.terminal_by_id(id)) {
             dishes.add(id, identity(&world, terminal))?;
         }
+        Ok(())
+    }
+
+    /// Puts a terminal on the books that has joined.
+    fn enrol_guest(&self, id: TerminalId) -> Result<()> {
+        let Some(service) = &self.service else {
+            return Ok(());
+        };
+        let world = lock(&self.world);
+        let Some(terminal) = world.terminal_by_id(id) else {
+            return Ok(());
+        };
+        let (ut, at) = (ut_id(&world, terminal), world.position(terminal, world.start()));
+        // A database may take its time.
+        drop(world);
+        service.enrol(ut, GUESTS, at, wall_clock())?;
         Ok(())
     }
 

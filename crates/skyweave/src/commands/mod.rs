@@ -12,6 +12,7 @@ pub(crate) mod storage;
 pub(crate) mod summary;
 pub(crate) mod up;
 
+use crate::access::{Choice, Service, ServicePlace};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use skyweave_base::{Time, Utc};
@@ -137,6 +138,18 @@ pub(crate) fn wall_clock() -> Time {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
     Utc::from_unix_nanos(since_1970.as_nanos() as i64).into()
+}
+
+/// Opens the service of a scenario; `None` if it is to have none.
+pub(crate) fn open_service(choice: &Choice, scenario: &str) -> Result<Option<Service>> {
+    ServicePlace::find(choice, scenario)?
+        .map(|place| {
+            let url = place.url.clone();
+            Service::open(place, wall_clock()).with_context(|| {
+                format!("cannot open the service in {url}; --database none runs without")
+            })
+        })
+        .transpose()
 }
 
 /// A time given on the command line.

@@ -1,7 +1,8 @@
 //! `skyweave run` and `skyweave shell`: a program behind a terminal, in the network that runs or in one of its own.
 
 use super::live::{EpochStatus, LiveRun, Options, Status};
-use super::{load, planner_pool};
+use super::{load, open_service, planner_pool};
+use crate::access::Choice;
 use crate::cli;
 use crate::live::{self, Client, Clock, Echo, NamespaceHandle};
 use anyhow::{Context, Result, bail};
@@ -21,7 +22,7 @@ pub(crate) fn run(args: &cli::Run) -> Result<ExitCode> {
         epochs: args.predict_epochs,
         json: args.json,
     });
-    behind_terminal(&args.at, args.carry, &args.command, predict)
+    behind_terminal(&args.at, args.carry, args.database.as_ref(), &args.command, predict)
 }
 
 /// Opens the user's shell behind a terminal.
@@ -31,7 +32,7 @@ pub(crate) fn shell(args: &cli::Shell) -> Result<ExitCode> {
         "a shell behind a terminal at {}; its only way out is the sky. `exit` ends it.",
         args.at.at
     );
-    behind_terminal(&args.at, args.carry, &[shell], None)
+    behind_terminal(&args.at, args.carry, args.database.as_ref(), &[shell], None)
 }
 
 #[derive(Clone, Copy)]
@@ -43,10 +44,17 @@ struct Predict {
 fn behind_terminal(
     at: &cli::At,
     carry: cli::Carry,
+    database: Option<&Choice>,
     command: &[OsString],
     predict: Option<Predict>,
 ) -> Result<ExitCode> {
     if let Some(mut client) = Client::connect(&at.scenario, None)? {
+        if database.is_some() {
+            bail!(
+                "`{}` runs already, with its own service: leave out --database to join it",
+                at.scenario
+            );
+        }
         let (terminal, namespace) = client.attach(&at.at)?;
         let pop = client.addresses()?.pop_v4.into();
         let mut status = || Ok(serde_json::from_value::<Status>(client.status()?)?);
@@ -62,7 +70,9 @@ fn behind_terminal(
         carry: Some(carry),
         serve: false,
     };
-    let (run, first) = LiveRun::start(world, planner_pool(None)?, &at.scenario, options)?;
+    let service = open_service(database.unwrap_or(&Choice::None), &at.scenario)?;
+    let pool = planner_pool(None)?;
+    let (run, first) = LiveRun::start(world, pool, &at.scenario, options, service)?;
     std::thread::scope(|scope| {
         scope.spawn(|| run.keep_planning(first, None));
         let _end = StopAtEnd(&run);

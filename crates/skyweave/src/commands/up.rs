@@ -2,7 +2,8 @@
 
 use super::live::{LiveRun, Options};
 use super::screen::Screen;
-use super::{load, planner_pool};
+use super::{load, open_service, planner_pool};
+use crate::access::Choice;
 use crate::cli;
 use crate::live;
 use anyhow::Result;
@@ -29,9 +30,13 @@ pub(crate) fn up(args: &cli::Up) -> Result<ExitCode> {
         carry: packets.then_some(args.carry),
         serve: true,
     };
-    let (run, first) = LiveRun::start(world, planner_pool(args.threads)?, scenario, options)?;
+    let choice = args.database.as_ref().unwrap_or(&Choice::OfScenario);
+    let service = open_service(choice, scenario)?;
+    let pool = planner_pool(args.threads)?;
+    let (run, first) = LiveRun::start(world, pool, scenario, options, service)?;
     stop_on_signals(&run)?;
     if !args.json {
+        writeln!(out, "{}", about_service(&run))?;
         writeln!(out, "{}", hint(&run, scenario))?;
     }
     std::thread::scope(|scope| {
@@ -78,6 +83,28 @@ fn show(run: &LiveRun, json: bool, out: &mut impl Write) -> Result<()> {
         out.flush()?;
     }
     Ok(())
+}
+
+/// Where the service is kept and what was put into it.
+fn about_service(run: &LiveRun) -> String {
+    let Some(service) = run.service() else {
+        return "service: none; every terminal is entitled".to_owned();
+    };
+    let register = service.desk().register();
+    let mut text = format!(
+        "service: {}, {} terminals of {} accounts",
+        service.place().url,
+        register.terminals().len(),
+        register.accounts().len()
+    );
+    if service.was_commissioned() {
+        text += &format!(
+            "\n  it was empty: the plan `Scenario`, accounts for the scenario's terminals and for guests, and service \
+             everywhere were put in\n  the terminals' keys are in {}",
+            service.place().keys.display()
+        );
+    }
+    text
 }
 
 /// How to send a first packet.

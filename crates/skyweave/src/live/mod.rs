@@ -41,4 +41,5 @@ pub use packets::{LATE, Realtime, Stats};
 pub use probe::{Capabilities, Missing, Privilege, probe};
 pub use rtt::{Echo, probe_rtt};
 pub(crate) use rtt::{EchoSocket, realtime_nanos};
+pub(crate) use run_dir::file_name;
 pub use uplink::{Uplink, UplinkChoice};

@@ -174,7 +174,7 @@ fn usual() -> PathBuf {
 
 /// A scenario's name as a file name: names of files are cut down to the letters that all tools bear, and those that lose
 /// something get a number that keeps them apart.
-fn file_name(scenario: &str) -> String {
+pub(crate) fn file_name(scenario: &str) -> String {
     let plain: String = scenario
         .chars()
         .map(|c| {

@@ -1,0 +1,101 @@
+//! The service of a live network: who of its terminals is entitled, how they prove who they are, and what those are told
+//! who are not.
+//!
+//! The register and its rules are `skyweave_service`, the [`Desk`] executes commands on them. Here they meet the emulated
+//! terminals of a scenario: where their keys are kept ([`Keys`]), and how an empty database is commissioned.
+
+mod commission;
+mod keys;
+mod place;
+
+pub use commission::{ENROLLED_PLAN, Enrolment, GUESTS, SCENARIO_TERMINALS};
+pub use keys::{KeyFileError, Keys};
+pub use place::{Choice, ServicePlace, state_folder};
+
+use crate::operator::{Desk, Rejected, StoreError};
+use skyweave_base::{Geodetic, Time};
+use skyweave_service::{AccountId, UtId};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+/// Why the service of a network cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum ServiceError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    #[error("cannot make {}: {source}", path.display())]
+    Folder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(
+        "no folder to keep the service in: neither XDG_STATE_HOME nor HOME is set; say --database FILE or --database none"
+    )]
+    NoStateFolder,
+    #[error("the service could not be set up: {0}")]
+    Rejected(#[from] Rejected),
+}
+
+/// The service of a network: its desk, and the keys of the terminals that this program emulates.
+#[derive(Debug)]
+pub struct Service {
+    desk: Arc<Desk>,
+    keys: Mutex<Keys>,
+    place: ServicePlace,
+    commissioned: bool,
+}
+
+impl Service {
+    /// Opens the database and the keys. An empty database is commissioned at `now`: a plan, an account for the terminals of
+    /// the scenario and one for guests, and service wherever no area says otherwise. Waits; not from an asynchronous
+    /// function.
+    ///
+    /// # Errors
+    /// [`ServiceError`]
+    pub fn open(place: ServicePlace, now: Time) -> Result<Self, ServiceError> {
+        place.prepare()?;
+        let desk = Desk::open(&place.url)?;
+        let keys = Keys::open(&place.keys)?;
+        let commissioned = commission::commission(&desk, now)?;
+        Ok(Self {
+            desk: Arc::new(desk),
+            keys: Mutex::new(keys),
+            place,
+            commissioned,
+        })
+    }
+
+    /// Where commands are executed.
+    pub fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
+    /// Where it is kept.
+    pub fn place(&self) -> &ServicePlace {
+        &self.place
+    }
+
+    /// True if the database was empty when it was opened.
+    pub fn was_commissioned(&self) -> bool {
+        self.commissioned
+    }
+
+    /// Puts an emulated terminal on the books that the register does not know yet: sold, registered to `account`, activated
+    /// at `at`. As long as that account is active; the operator closes enrolment by disabling it.
+    ///
+    /// # Errors
+    /// [`ServiceError`]
+    pub fn enrol(
+        &self,
+        terminal: UtId,
+        account: AccountId,
+        at: Geodetic,
+        now: Time,
+    ) -> Result<Enrolment, ServiceError> {
+        let key = || Ok(crate::live::lock(&self.keys).public_key_or_new(terminal)?);
+        commission::enrol(&self.desk, terminal, account, at, now, key)
+    }
+}
