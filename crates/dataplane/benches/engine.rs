@@ -36,9 +36,11 @@ fn table(terminals: u32, beams: u32, rate_bps: u64) -> EpochTable {
                 down: curve,
             })
             .to_vec(),
+        access: skyweave_dataplane::Access::Full,
     };
     EpochTable {
         epoch: 1,
+        revision: 0,
         start: Time::from_nanos(0),
         end: Time::from_nanos(i64::MAX / 2),
         beams: vec![

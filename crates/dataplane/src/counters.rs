@@ -31,11 +31,13 @@ pub enum DropReason {
     QueueFull,
     /// Its TTL or hop limit ended at the PoP.
     TtlExpired,
+    /// The terminal has no service: only the account page is within its reach.
+    NotEntitled,
 }
 
 impl DropReason {
     /// All reasons, in the order of the counters.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Malformed,
         Self::UnknownTerminal,
         Self::SpoofedSource,
@@ -44,6 +46,7 @@ impl DropReason {
         Self::NoRoute,
         Self::QueueFull,
         Self::TtlExpired,
+        Self::NotEntitled,
     ];
 
     /// As a label of a metric.
@@ -57,6 +60,7 @@ impl DropReason {
             Self::NoRoute => "no_route",
             Self::QueueFull => "queue_full",
             Self::TtlExpired => "ttl_expired",
+            Self::NotEntitled => "not_entitled",
         }
     }
 }
@@ -99,6 +103,8 @@ pub struct LaneCounters {
     pub originated: Tally,
     /// Handed out by `poll`.
     pub delivered: Tally,
+    /// The part of them that did not begin or end at the PoP's router: what a data allowance counts.
+    pub carried: Tally,
     /// Dropped, by [`DropReason`] as index.
     pub dropped: [u64; DropReason::ALL.len()],
 }
@@ -135,6 +141,7 @@ impl AddAssign for LaneCounters {
         self.received += o.received;
         self.originated += o.originated;
         self.delivered += o.delivered;
+        self.carried += o.carried;
         for (mine, theirs) in self.dropped.iter_mut().zip(o.dropped) {
             *mine += theirs;
         }

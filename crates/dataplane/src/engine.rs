@@ -6,10 +6,10 @@
 
 use crate::address::{AddressError, Directory};
 use crate::counters::{Counters, Direction, DropReason, LaneCounters, TerminalCounters};
-use crate::ip::{self, Error, Header, Router};
+use crate::ip::{self, Error, Header, Router, TcpPort};
 use crate::pool::{Fifo, Handle, Pool};
 use crate::server::{Server, Share};
-use crate::table::{EpochTable, TableError};
+use crate::table::{ACCOUNT_PAGE_PORT, Access, EpochTable, TableError};
 use crate::wheel::Wheel;
 use crate::{AddressPlan, TerminalAddress};
 use skyweave_base::{Span, TerminalId, Time};
@@ -75,7 +75,8 @@ pub struct Transmit<'a> {
 /// Why a table is refused. The engine goes on as if it had not been offered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InstallError {
-    /// Its number is not above that of the newest one installed.
+    /// Its number is not above that of the newest one installed, nor its revision above that of one that is followed or
+    /// will be.
     #[error("table {epoch} is not newer than table {newest}, which is installed already")]
     Old {
         /// Its number.
@@ -150,6 +151,8 @@ pub struct Engine {
     /// Packets that belong to no terminal: up, down.
     stray: [LaneCounters; 2],
     epochs: u64,
+    /// Counts tables that took effect, revisions too.
+    generation: u32,
     late_plan: u64,
     /// When the next epoch is missed if no table has taken over by then.
     late_at_ns: i64,
@@ -159,8 +162,8 @@ pub struct Engine {
 enum Event {
     /// A packet comes out of its last leg.
     Exit(Handle),
-    /// A server may send again, if the table of that number is still followed.
-    Serve { epochs: u32, server: u32 },
+    /// A server may send again, if the table of that generation is still followed.
+    Serve { generation: u32, server: u32 },
 }
 
 /// One direction of a terminal.
@@ -172,6 +175,7 @@ struct Lane {
     share: Share,
     /// Index into `servers`; `None` without a route.
     server: Option<u32>,
+    access: Access,
     last_exit_ns: i64,
     counters: LaneCounters,
 }
@@ -230,6 +234,7 @@ impl Engine {
             pool: Pool::new(),
             stray: [LaneCounters::default(); 2],
             epochs: 0,
+            generation: 0,
             late_plan: 0,
             late_at_ns: i64::MAX,
         })
@@ -238,12 +243,27 @@ impl Engine {
     /// Accepts a table; it takes effect at its start, or with the next call if that has gone by. Tables come in the order of
     /// their numbers and do not overlap. There may be a gap: the table before goes on being followed, which
     /// [`Counters::late_plan`] shows. May be called at any time, best an epoch ahead.
+    ///
+    /// A table of an epoch that is followed or waits, for the same time and of a greater revision, takes its place: the next
+    /// call, or its start, whichever is later. Packets are not lost by that, except those that may no longer pass.
     pub fn install(&mut self, table: Arc<EpochTable>) -> Result<(), InstallError> {
         let epoch = table.epoch;
         table
             .validate()
             .map_err(|error| InstallError::Table { epoch, error })?;
-        if let Some(newest) = self.pending.back().or(self.current.as_ref()) {
+        let revises = |old: &EpochTable| {
+            (old.epoch, old.start, old.end) == (epoch, table.start, table.end)
+                && old.revision < table.revision
+        };
+        let waits = self.pending.iter().position(|t| t.epoch == epoch);
+        let followed = self.current.as_ref().filter(|t| t.epoch == epoch);
+        let revised = match waits {
+            Some(i) => revises(&self.pending[i]),
+            None => followed.is_some_and(|t| revises(t)),
+        };
+        if let Some(newest) = self.pending.back().or(self.current.as_ref())
+            && !revised
+        {
             if epoch <= newest.epoch {
                 return Err(InstallError::Old {
                     epoch,
@@ -267,7 +287,11 @@ impl Engine {
         if let Some(&(terminal, _)) = unknown {
             return Err(InstallError::UnknownTerminal { epoch, terminal });
         }
-        self.pending.push_back(table);
+        match waits {
+            Some(i) => self.pending[i] = table,
+            None if revised => self.pending.push_front(table),
+            None => self.pending.push_back(table),
+        }
         Ok(())
     }
 
@@ -291,10 +315,11 @@ impl Engine {
         self.advance(now.nanos());
         let (due, handle) = self.ready.pop_front()?;
         let lane = self.pool.get(handle).lane as usize;
-        self.lanes[lane]
-            .counters
-            .delivered
-            .count(self.pool.len(handle));
+        let counters = &mut self.lanes[lane].counters;
+        counters.delivered.count(self.pool.len(handle));
+        if self.pool.get(handle).carried {
+            counters.carried.count(self.pool.len(handle));
+        }
         let port = match direction(lane) {
             Direction::Up => Port::Pop,
             Direction::Down => Port::Terminal(self.directory.by_id[lane / 2].terminal),
@@ -368,8 +393,8 @@ impl Engine {
             };
             match self.wheel.pop(limit) {
                 Some((due, Event::Exit(handle))) => self.exit(due, handle),
-                Some((due, Event::Serve { epochs, server })) => {
-                    if epochs == self.epochs as u32 {
+                Some((due, Event::Serve { generation, server })) => {
+                    if generation == self.generation {
                         self.servers[server as usize].armed = false;
                         self.serve(due, server);
                     }
@@ -418,12 +443,19 @@ impl Engine {
         }
         // The PoP's own addresses are reached without passing the router.
         let hop = !self.router.owns(header.destination);
+        let page = || ip::tcp_port(packet, TcpPort::Destination) == Some(ACCOUNT_PAGE_PORT);
+        if self.lanes[lane].access == Access::AccountPage && (hop || !page()) {
+            self.lanes[lane].counters[DropReason::NotEntitled] += 1;
+            self.report(now_ns, position, Error::Prohibited, packet, Direction::Down);
+            return;
+        }
         let expires = hop && header.ttl <= 1;
         if self.has_room(lane, packet.len()) {
             let handle = self.pool.take(lane as u32);
             let stored = self.pool.get_mut(handle);
             stored.bytes.extend_from_slice(packet);
             stored.expires = expires;
+            stored.carried = hop;
             if hop && !expires {
                 ip::decrement_ttl(&mut stored.bytes);
             }
@@ -467,10 +499,17 @@ impl Engine {
             self.report(now_ns, position, Error::Unreachable, packet, Direction::Up);
             return;
         }
+        let page = || ip::tcp_port(packet, TcpPort::Source) == Some(ACCOUNT_PAGE_PORT);
+        if self.lanes[lane].access == Access::AccountPage && (hop || !page()) {
+            self.lanes[lane].counters[DropReason::NotEntitled] += 1;
+            self.report(now_ns, position, Error::Prohibited, packet, Direction::Up);
+            return;
+        }
         if self.has_room(lane, packet.len()) {
             let handle = self.pool.take(lane as u32);
             let stored = self.pool.get_mut(handle);
             stored.bytes.extend_from_slice(packet);
+            stored.carried = hop;
             if hop {
                 ip::decrement_ttl(&mut stored.bytes);
             }
@@ -501,7 +540,7 @@ impl Engine {
     }
 
     /// Sends an ICMP error about `packet`: `Down` to the terminal, `Up` out of the PoP. One for a terminal without a route
-    /// is made at the terminal, at once; so is any toward the PoP, by the PoP.
+    /// or without service is made at the terminal, at once; so is any toward the PoP, by the PoP.
     fn report(
         &mut self,
         now_ns: i64,
@@ -529,7 +568,8 @@ impl Engine {
             .counters
             .originated
             .count(self.pool.len(handle));
-        if error == Error::Unreachable || direction == Direction::Up {
+        let at_terminal = matches!(error, Error::Unreachable | Error::Prohibited);
+        if at_terminal || direction == Direction::Up {
             self.ready.push_back((now_ns, handle));
         } else if self.lanes[lane].server.is_none() {
             self.lanes[lane].counters[DropReason::NoRoute] += 1;
@@ -574,7 +614,7 @@ impl Engine {
             if free_ns > now_ns {
                 server.armed = true;
                 let event = Event::Serve {
-                    epochs: self.epochs as u32,
+                    generation: self.generation,
                     server: number,
                 };
                 self.wheel.push(free_ns, event);
@@ -620,8 +660,11 @@ impl Engine {
     fn switch(&mut self, now_ns: i64) {
         self.count_late(now_ns.saturating_sub(1));
         let table = self.pending.pop_front().expect("the caller has seen it");
-        self.late_at_ns = table.end.nanos();
-        self.epochs += 1;
+        self.generation = self.generation.wrapping_add(1);
+        if self.epoch() != Some(table.epoch) {
+            self.late_at_ns = table.end.nanos();
+            self.epochs += 1;
+        }
         self.servers.clear();
         for beam in &table.beams {
             self.servers
@@ -666,6 +709,15 @@ impl Engine {
                 .expect("routes point at routes");
             let server = lane(route.beam as usize, direction(number));
             let weight = route.weight_bps(direction(number));
+            // What waited may have been on its way anywhere.
+            if route.access != l.access && route.access == Access::AccountPage {
+                while let Some(handle) = self.pool.pop(&mut l.queue) {
+                    l.bytes -= self.pool.len(handle) as u64;
+                    l.counters[DropReason::NotEntitled] += 1;
+                    self.pool.give(handle);
+                }
+            }
+            l.access = route.access;
             l.server = Some(server as u32);
             l.share = Share::new(weight);
             l.limit_bytes =
@@ -704,6 +756,7 @@ impl Lane {
             limit_bytes: 0,
             share: Share::new(1),
             server: None,
+            access: Access::Full,
             last_exit_ns: i64::MIN,
             counters: LaneCounters::default(),
         }

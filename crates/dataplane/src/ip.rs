@@ -82,6 +82,26 @@ impl Header {
     }
 }
 
+/// Which port of a TCP segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TcpPort {
+    Source = 0,
+    Destination = 2,
+}
+
+/// A port of a packet that [`Header::parse`] accepts; `None` if it is no TCP segment or hides its ports: a later fragment,
+/// or behind extension headers.
+pub(crate) fn tcp_port(packet: &[u8], which: TcpPort) -> Option<u16> {
+    const TCP: u8 = 6;
+    let (protocol, header_len) = match packet[0] >> 4 {
+        4 if u16_at(packet, 6) & 0x1fff == 0 => (packet[9], usize::from(packet[0] & 15) * 4),
+        4 => return None,
+        _ => (packet[6], V6_HEADER),
+    };
+    let ports = packet.get(header_len..header_len + 4)?;
+    (protocol == TCP).then(|| u16_at(ports, which as usize))
+}
+
 /// Takes one from the TTL or hop limit, which must be above 0, of a packet that [`Header::parse`] accepts.
 pub(crate) fn decrement_ttl(packet: &mut [u8]) {
     if packet[0] >> 4 == 6 {
@@ -103,6 +123,8 @@ pub(crate) enum Error {
     TimeExceeded,
     /// RFC 792: host unreachable; RFC 4443: no route to destination.
     Unreachable,
+    /// RFC 1812 section 5.2.7.1 and RFC 4443 section 3.1: communication administratively prohibited.
+    Prohibited,
 }
 
 /// The addresses that the router answers from.
@@ -141,6 +163,7 @@ impl Router {
         let (kind, code) = match error {
             Error::TimeExceeded => (11, 0),
             Error::Unreachable => (3, 1),
+            Error::Prohibited => (3, 13),
         };
         let len = (28 + quoted.len()) as u16;
         // Type of service 0xc0, internetwork control (RFC 1812 section 4.3.2.5); don't fragment, so no identification
@@ -164,6 +187,7 @@ impl Router {
         let (kind, code) = match error {
             Error::TimeExceeded => (3, 0),
             Error::Unreachable => (1, 0),
+            Error::Prohibited => (1, 1),
         };
         let len = (8 + quoted.len()) as u16;
         out.extend_from_slice(&[0x60, 0, 0, 0]);

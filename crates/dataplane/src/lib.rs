@@ -17,5 +17,8 @@ pub use address::{AddressError, AddressPlan, AddressPlanError, TerminalAddress};
 pub use counters::{Counters, Direction, DropReason, LaneCounters, Tally, TerminalCounters};
 pub use engine::{Config, Engine, InstallError, Order, Port, QueueLimit, Transmit};
 pub use ip::addresses;
-pub use table::{Beam, DelayCurve, EpochTable, Leg, LegKind, TableError, TerminalRoute, Unserved};
+pub use table::{
+    ACCOUNT_PAGE_PORT, Access, Beam, DelayCurve, EpochTable, Leg, LegKind, TableError,
+    TerminalRoute, Unserved,
+};
 pub use wheel::Wheel;

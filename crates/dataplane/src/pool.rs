@@ -13,6 +13,8 @@ pub(crate) struct Packet {
     pub(crate) lane: u32,
     /// Its TTL ends at the PoP.
     pub(crate) expires: bool,
+    /// It goes beyond the PoP's router, or comes from there.
+    pub(crate) carried: bool,
     /// The packet behind this one in its queue (or in the list of free ones).
     next: Handle,
 }
@@ -63,6 +65,7 @@ impl Pool {
                 bytes: Vec::new(),
                 lane,
                 expires: false,
+                carried: false,
                 next: NONE,
             });
             return handle;
@@ -72,6 +75,7 @@ impl Pool {
         packet.bytes.clear();
         packet.lane = lane;
         packet.expires = false;
+        packet.carried = false;
         handle
     }
 

@@ -8,6 +8,8 @@ use skyweave_base::{Span, TerminalId, Time};
 pub struct EpochTable {
     /// The epoch's number; a table with a lower number than one that already took effect is refused.
     pub epoch: i64,
+    /// 0 at first. A greater one of an epoch takes the place of the lesser, at once if that is followed already.
+    pub revision: u32,
     /// First instant at which it holds.
     pub start: Time,
     /// First instant at which it holds no more. If no later table is installed by then, this one goes on being followed.
@@ -39,7 +41,21 @@ pub struct TerminalRoute {
     pub up_weight_bps: u64,
     /// Legs from the terminal to the PoP, in that order. The way back is the same legs in reverse.
     pub legs: Vec<Leg>,
+    /// How far packets may go.
+    pub access: Access,
 }
+
+/// How far a terminal's packets may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everywhere.
+    Full,
+    /// To TCP port [`ACCOUNT_PAGE_PORT`] of the PoP's router and back, and nowhere else: a walled garden.
+    AccountPage,
+}
+
+/// Where the PoP's router shows a terminal its account page: HTTP.
+pub const ACCOUNT_PAGE_PORT: u16 = 80;
 
 /// One link of a route.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,9 +5,10 @@ mod common;
 use common::*;
 use skyweave_base::{Span, TerminalId, Time};
 use skyweave_dataplane::{
-    AddressError, Beam, DelayCurve, Direction, DropReason, EpochTable, InstallError, Leg, LegKind,
-    Order, Port, QueueLimit, TableError, Unserved,
+    ACCOUNT_PAGE_PORT, Access, AddressError, Beam, DelayCurve, Direction, DropReason, EpochTable,
+    InstallError, Leg, LegKind, Order, Port, QueueLimit, TableError, Unserved,
 };
+use std::net::IpAddr;
 use std::sync::Arc;
 
 const FAST: u64 = 10_000_000_000;
@@ -814,4 +815,159 @@ fn an_engine_with_nothing_to_do_asks_for_no_wake_up() {
     assert_eq!(net.engine.next_timeout(), Some(ns(5 + MS)));
     net.drive(2 * MS);
     assert_eq!(net.engine.next_timeout(), None);
+}
+
+/// A TCP segment: the UDP builder's packet with another protocol and ports.
+fn tcp(source: IpAddr, destination: IpAddr, ports: (u16, u16)) -> Vec<u8> {
+    let mut p = udp(source, destination, 64, 80, 0);
+    let header_len = if source.is_ipv4() { 20 } else { 40 };
+    match source {
+        IpAddr::V4(_) => {
+            p[9] = 6;
+            p[10..12].fill(0);
+            let sum = internet_checksum(&p[..20]);
+            p[10..12].copy_from_slice(&sum.to_be_bytes());
+        }
+        IpAddr::V6(_) => p[6] = 6,
+    }
+    p[header_len..header_len + 2].copy_from_slice(&ports.0.to_be_bytes());
+    p[header_len + 2..header_len + 4].copy_from_slice(&ports.1.to_be_bytes());
+    p
+}
+
+fn with_access(access: Access) -> skyweave_dataplane::TerminalRoute {
+    skyweave_dataplane::TerminalRoute {
+        access,
+        ..route(0, MS)
+    }
+}
+
+#[test]
+fn in_the_walled_garden_there_is_the_account_page_and_nothing_else() {
+    let mut net = Net::new(1);
+    net.install(table(
+        0,
+        vec![beam(FAST)],
+        vec![with_access(Access::AccountPage)],
+    ));
+    let own = PLAN.address(TerminalId(0)).unwrap();
+    let families: [[IpAddr; 3]; 2] = [
+        [own.v4.into(), PLAN.gateway_v4().into(), SERVER_V4.into()],
+        [own.v6().into(), PLAN.gateway_v6().into(), SERVER_V6.into()],
+    ];
+    let (mut passed, mut refused) = (0, 0);
+    for [terminal_ip, router, server] in families {
+        let page = (40_000, ACCOUNT_PAGE_PORT);
+        let back = (ACCOUNT_PAGE_PORT, 40_000);
+        net.send(0, terminal(0), &tcp(terminal_ip, router, page));
+        net.send(0, Port::Pop, &tcp(router, terminal_ip, back));
+        passed += 2;
+        for up in [
+            tcp(terminal_ip, router, (40_000, 53)),
+            tcp(terminal_ip, server, page),
+            udp(terminal_ip, router, 64, 80, 1),
+            udp(terminal_ip, server, 64, 80, 2),
+        ] {
+            net.send(0, terminal(0), &up);
+            refused += 1;
+        }
+        for down in [
+            tcp(router, terminal_ip, (53, 40_000)),
+            tcp(server, terminal_ip, back),
+            udp(server, terminal_ip, 64, 80, 3),
+        ] {
+            net.send(0, Port::Pop, &down);
+            refused += 1;
+        }
+    }
+    net.drive(SECOND);
+    let c = net.engine.counters();
+    let dropped = c.up[DropReason::NotEntitled] + c.down[DropReason::NotEntitled];
+    assert_eq!(dropped, refused);
+    let delivered = c.up.delivered.packets + c.down.delivered.packets;
+    let reports = c.up.originated.packets + c.down.originated.packets;
+    assert_eq!(delivered, passed + reports, "and each refusal is told");
+    assert_eq!(reports, refused);
+    assert_eq!(c.up.carried.packets + c.down.carried.packets, 0);
+    assert_eq!(net.inside(), 0);
+    // RFC 1812 section 5.2.7.1: code 13, communication administratively prohibited.
+    let told = net.out.iter().find(|o| o.port == terminal(0)).unwrap();
+    assert_eq!(told.packet[20..22], [3, 13]);
+}
+
+#[test]
+fn a_fragment_does_not_slip_into_the_account_page() {
+    let mut net = Net::new(1);
+    net.install(table(
+        0,
+        vec![beam(FAST)],
+        vec![with_access(Access::AccountPage)],
+    ));
+    let own = PLAN.address(TerminalId(0)).unwrap().v4;
+    let mut fragment = tcp(own.into(), PLAN.gateway_v4().into(), (1, ACCOUNT_PAGE_PORT));
+    fragment[7] = 5;
+    fragment[10..12].fill(0);
+    let sum = internet_checksum(&fragment[..20]);
+    fragment[10..12].copy_from_slice(&sum.to_be_bytes());
+    net.send(0, terminal(0), &fragment);
+    net.drive(SECOND);
+    assert_eq!(net.engine.counters().up[DropReason::NotEntitled], 1);
+}
+
+#[test]
+fn a_revision_takes_effect_at_once_and_drops_what_may_no_longer_pass() {
+    let mut net = Net::new(2);
+    let own = [0, 1].map(|n| PLAN.address(TerminalId(n)).unwrap().v4);
+    let full = || vec![with_access(Access::Full); 2];
+    // 10 packets of 1250 bytes take 10 ms each at 1 Mbit/s.
+    net.install(table(0, vec![beam(1_000_000)], full()));
+    net.install(table(1, vec![beam(1_000_000)], full()));
+    let packet = |n: usize| udp(own[n].into(), SERVER_V4.into(), 64, 1250, 7);
+    for _ in 0..10 {
+        net.send(0, terminal(0), &packet(0));
+        net.send(0, terminal(1), &packet(1));
+    }
+    net.drive(25 * MS);
+    let revised = |epoch| EpochTable {
+        revision: 1,
+        ..table(
+            epoch,
+            vec![beam(1_000_000)],
+            vec![with_access(Access::AccountPage), with_access(Access::Full)],
+        )
+    };
+    net.install(revised(0));
+    net.install(revised(1));
+    assert!(
+        net.engine.install(Arc::new(revised(0))).is_err(),
+        "the same revision again"
+    );
+    net.drive(15 * SECOND - 1);
+    let counters = |n| net.engine.terminal_counters(TerminalId(n)).unwrap().up;
+    let [cut, kept] = [counters(0), counters(1)];
+    assert_eq!(kept.delivered.packets, 10, "the other loses nothing");
+    assert_eq!(kept.carried, kept.delivered);
+    assert!(cut.delivered.packets <= 2, "{cut:?}");
+    assert_eq!(
+        cut.delivered.packets + cut[DropReason::NotEntitled],
+        10,
+        "{cut:?}"
+    );
+    // The next epoch was revised, too; and giving back is as quick.
+    net.send(15 * SECOND, terminal(0), &packet(0));
+    net.install(EpochTable {
+        revision: 2,
+        ..table(1, vec![beam(1_000_000)], full())
+    });
+    net.send(15 * SECOND + 1, terminal(0), &packet(0));
+    net.drive(16 * SECOND);
+    let back = net.engine.terminal_counters(TerminalId(0)).unwrap().up;
+    assert_eq!(back.delivered.packets, cut.delivered.packets + 1);
+    let all = net.engine.counters();
+    assert_eq!(
+        (all.epochs, all.late_plan),
+        (2, 0),
+        "revisions are no epochs"
+    );
+    assert_eq!(net.inside(), 0);
 }

@@ -6,7 +6,8 @@ use common::*;
 use proptest::prelude::*;
 use skyweave_base::{Span, TerminalId};
 use skyweave_dataplane::{
-    Config, DelayCurve, DropReason, Leg, LegKind, QueueLimit, TerminalRoute, Unserved, Wheel,
+    Access, Config, DelayCurve, DropReason, Leg, LegKind, QueueLimit, TerminalRoute, Unserved,
+    Wheel,
 };
 use std::collections::BTreeMap;
 
@@ -40,14 +41,17 @@ fn routes() -> impl Strategy<Value = Vec<Option<TerminalRoute>>> {
         down,
     });
     let weights = (0..100_000_000_u64, 0..100_000_000_u64);
-    let route = (0..2_u32, weights, prop::collection::vec(leg, 0..6)).prop_map(
-        |(beam, (down, up), legs)| TerminalRoute {
+    let access = prop_oneof![4 => Just(Access::Full), 1 => Just(Access::AccountPage)];
+    let legs = prop::collection::vec(leg, 0..6);
+    let route = (0..2_u32, weights, legs, access).prop_map(|(beam, (down, up), legs, access)| {
+        TerminalRoute {
             beam,
             down_weight_bps: down,
             up_weight_bps: up,
             legs,
-        },
-    );
+            access,
+        }
+    });
     prop::collection::vec(prop::option::weighted(0.9, route), TERMINALS as usize)
 }
 

@@ -5,14 +5,14 @@
 //! inputs as given and says nothing about how good a plan is, except that a cell may not go unserved without a true reason.
 
 use crate::{
-    Cell, CellFade, CellOutcome, Gateway, Inputs, Landing, LiveTerminal, Plan, Reason,
+    Access, Cell, CellFade, CellOutcome, Gateway, Inputs, Landing, LiveTerminal, Plan, Reason,
     SatelliteState, Service, Slot,
 };
 use core::f64::consts::PI;
 use core::fmt;
 use h3o::{CellIndex, LatLng};
 use rayon::prelude::*;
-use skyweave_base::{CellId, Ecef, Enu, GatewayId, Geodetic, SatId, Vec3};
+use skyweave_base::{CellId, Ecef, Enu, GatewayId, Geodetic, SatId, TerminalId, Vec3};
 use skyweave_radio::{Fade, LinkLimit, RateModel, Sight};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -83,6 +83,8 @@ pub enum Rule {
     TerminalShare,
     /// A live terminal stands in the cell that it is served with.
     TerminalPlace,
+    /// A live terminal goes no farther than policy lets it.
+    TerminalAccess,
 }
 
 /// A rule broken.
@@ -920,6 +922,11 @@ impl<'a> Checker<'a> {
             let Ok(service) = outcome.service else {
                 continue;
             };
+            if service.access > live.access || service.access == Access::None {
+                let found = format!("served, access {:?}", service.access);
+                let allowed = format!("at most {:?}", live.access);
+                self.report(Rule::TerminalAccess, &subject, found, allowed);
+            }
             let Some(slot) = self.plan.slots.get(service.slot as usize) else {
                 let allowed = format!("below {}", self.plan.slots.len());
                 self.report(
@@ -950,6 +957,13 @@ impl<'a> Checker<'a> {
                 service.down_kbps.into(),
                 live.ask_kbps.into(),
                 "kbit/s down",
+            );
+            self.at_most(
+                Rule::TerminalShare,
+                &subject,
+                service.up_kbps.into(),
+                live.most_up_kbps.into(),
+                "kbit/s up",
             );
             self.terminal_place(&subject, live);
             let (count, down, up) = shares.entry(service.slot).or_default();
@@ -1042,8 +1056,14 @@ impl<'a> Checker<'a> {
             .iter()
             .map(|c| (c.cell, c.unserved))
             .collect();
+        let forbidden = |id: TerminalId| {
+            let live = &self.inputs.live;
+            let at = live.binary_search_by_key(&id, |t| t.id);
+            at.is_ok_and(|at| live[at].access == Access::None)
+        };
         for terminal in &self.plan.terminals {
             let expected = match outcomes.get(&terminal.cell) {
+                _ if forbidden(terminal.terminal) => Some(Reason::Forbidden),
                 None => Some(Reason::NoCell),
                 Some(reason) => *reason,
             };
@@ -1057,7 +1077,7 @@ impl<'a> Checker<'a> {
                     Rule::Reason,
                     subject,
                     say(found),
-                    format!("{}, as its cell", say(expected)),
+                    format!("{}, as policy and its cell say", say(expected)),
                 );
             }
         }

@@ -5,13 +5,14 @@
 //! Reading takes any bytes: it allocates no more than a small multiple of their length and never panics.
 
 use crate::{
-    CellOutcome, FeederLink, Landing, LaserLoad, Plan, Reason, Service, Slot, TerminalOutcome,
+    Access, CellOutcome, FeederLink, Landing, LaserLoad, Plan, Reason, Service, Slot,
+    TerminalOutcome,
 };
 use serde::{Deserialize, Serialize};
 use skyweave_base::{CellId, EpochNumber, GatewayId, PopId, SatId, TerminalId, Time};
 
 const FORMAT: &str = "skyweave-plan";
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Why bytes are not a plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -182,7 +183,7 @@ impl Plan {
             match terminal.service {
                 Err(reason) => c.u8(reason_code(reason)),
                 Ok(service) => {
-                    c.u8(0);
+                    c.u8(access_code(service.access));
                     c.u32(service.slot);
                     c.u32(service.down_kbps);
                     c.u32(service.up_kbps);
@@ -205,6 +206,18 @@ fn reason_code(reason: Reason) -> u8 {
         Reason::BackhaulFull => 6,
         Reason::NoCell => 7,
         Reason::Faded => 8,
+        Reason::Forbidden => 9,
+    }
+}
+
+/// Their continuation for terminals that are served.
+fn access_code(access: Access) -> u8 {
+    match access {
+        // The planner gives no such service, and the checker finds it.
+        Access::None => 66,
+        Access::AccountPage => 65,
+        Access::Limited => 64,
+        Access::Full => 0,
     }
 }
 
@@ -296,10 +309,10 @@ columns!(Feeders("feeders") of FeederLink { gateway: GatewayId, satellite: SatId
 columns!(Lasers("lasers") of LaserLoad { from: SatId, to: SatId, kbps: u64 });
 columns!(Terminals("terminals") of TerminalRow {
     terminal: TerminalId, cell: CellId, unserved: Option<Reason>,
-    slot: Option<u32>, down_kbps: Option<u32>, up_kbps: Option<u32>, pop: Option<PopId>,
+    slot: Option<u32>, down_kbps: Option<u32>, up_kbps: Option<u32>, pop: Option<PopId>, access: Option<Access>,
 });
 
-/// A live terminal: either `unserved`, or the four others.
+/// A live terminal: either `unserved`, or the five others.
 struct TerminalRow {
     terminal: TerminalId,
     cell: CellId,
@@ -308,6 +321,7 @@ struct TerminalRow {
     down_kbps: Option<u32>,
     up_kbps: Option<u32>,
     pop: Option<PopId>,
+    access: Option<Access>,
 }
 
 impl Terminals {
@@ -322,6 +336,7 @@ impl Terminals {
                 down_kbps: service.map(|s| s.down_kbps),
                 up_kbps: service.map(|s| s.up_kbps),
                 pop: service.map(|s| s.pop),
+                access: service.map(|s| s.access),
             }
         };
         Self::from_rows(&outcomes.iter().map(row).collect::<Vec<_>>())
@@ -329,14 +344,18 @@ impl Terminals {
 
     fn into_outcomes(self) -> Result<Vec<TerminalOutcome>, PlanReadError> {
         let outcome = |row: TerminalRow| {
-            let service = match (row.unserved, row.slot, row.down_kbps, row.up_kbps, row.pop) {
+            let rates = row.down_kbps.zip(row.up_kbps);
+            let service = match (row.unserved, row.slot, rates, row.pop, row.access) {
                 (Some(reason), None, None, None, None) => Err(reason),
-                (None, Some(slot), Some(down_kbps), Some(up_kbps), Some(pop)) => Ok(Service {
-                    slot,
-                    down_kbps,
-                    up_kbps,
-                    pop,
-                }),
+                (None, Some(slot), Some((down_kbps, up_kbps)), Some(pop), Some(access)) => {
+                    Ok(Service {
+                        slot,
+                        down_kbps,
+                        up_kbps,
+                        pop,
+                        access,
+                    })
+                }
                 _ => {
                     let reason =
                         format!("terminal {} is neither served nor unserved", row.terminal);
@@ -426,6 +445,16 @@ mod tests {
             Just(Reason::BackhaulFull),
             Just(Reason::NoCell),
             Just(Reason::Faded),
+            Just(Reason::Forbidden),
+        ]
+    }
+
+    fn access() -> impl Strategy<Value = Access> {
+        prop_oneof![
+            Just(Access::None),
+            Just(Access::AccountPage),
+            Just(Access::Limited),
+            Just(Access::Full),
         ]
     }
 
@@ -444,11 +473,12 @@ mod tests {
     }
 
     prop_compose! {
-        fn terminal()(terminal: u32, cell: u64, slot: u32, down_kbps: u32, up_kbps: u32, pop: u32, failed in option::of(reason()))
+        fn terminal()(terminal: u32, cell: u64, slot: u32, down_kbps: u32, up_kbps: u32, pop: u32, access in access(),
+            failed in option::of(reason()))
             -> TerminalOutcome {
             let service = match failed {
                 Some(reason) => Err(reason),
-                None => Ok(Service { slot, down_kbps, up_kbps, pop: PopId(pop) }),
+                None => Ok(Service { slot, down_kbps, up_kbps, pop: PopId(pop), access }),
             };
             TerminalOutcome { terminal: TerminalId(terminal), cell: CellId(cell), service }
         }
@@ -552,10 +582,10 @@ mod tests {
         };
         let other = replaced(b"skyweave-plan", b"skyweave-plum");
         assert_eq!(Plan::from_cbor(&other), Err(PlanReadError::NotAPlan));
-        let newer = replaced(b"version\x01", b"version\x02");
+        let newer = replaced(b"version\x02", b"version\x03");
         assert_eq!(
             Plan::from_cbor(&newer),
-            Err(PlanReadError::Version { found: 2 })
+            Err(PlanReadError::Version { found: 3 })
         );
         let mut longer = bytes.clone();
         longer.extend_from_slice(b"more");

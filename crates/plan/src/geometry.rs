@@ -4,7 +4,7 @@
 //! [`crate::SatelliteState`]). Everything that depends on one cell, gateway or laser alone is done in parallel, in order of index.
 
 use crate::csr::Csr;
-use crate::inputs::{Cell, Inputs};
+use crate::inputs::{Access, Cell, Inputs, LiveTerminal};
 use crate::instance::{BeamPlan, CellAsk, GatewayLimit, Instance, Network, Rates, Reach};
 use crate::lasers;
 use crate::preference::{Ranking, Vantage};
@@ -271,7 +271,8 @@ fn keep_those_seen_by_live_terminals(
     limit: &LinkLimit,
     row: &mut Vec<Sighting>,
 ) {
-    for terminal in inputs.live.iter().filter(|t| t.cell == cell.id) {
+    let here = |t: &&LiveTerminal| t.cell == cell.id && t.access != Access::None;
+    for terminal in inputs.live.iter().filter(here) {
         let here = limit.at(terminal.place);
         let seen: Vec<Sighting> = row
             .iter()

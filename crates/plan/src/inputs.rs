@@ -1,6 +1,7 @@
 //! What the planner is given: one value that says everything a plan may depend on.
 
 use crate::preference::Preference;
+use serde::{Deserialize, Serialize};
 use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, PopId, SatId, TerminalId};
 use skyweave_radio::{Fade, Profile};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ pub struct Inputs {
     pub preference: Preference,
     /// Cells with demand, ascending by id, without repetition.
     pub cells: Arc<[Cell]>,
-    /// Live terminals, ascending by id. They are counted in their cells' terminals and demand too.
+    /// Live terminals, ascending by id. Those with some [`Access`] are counted in their cells' terminals and demand too.
     pub live: Arc<[LiveTerminal]>,
     /// Satellites in service, ascending by id. Those that may not serve are left out.
     pub satellites: Vec<SatelliteState>,
@@ -92,6 +93,31 @@ pub struct LiveTerminal {
     pub cell: CellId,
     /// What it asks toward the ground, kbit/s.
     pub ask_kbps: u32,
+    /// The most that it may send toward the satellite, kbit/s; `u32::MAX`: its part of the beam is the limit.
+    pub most_up_kbps: u32,
+    /// How far its packets may go.
+    pub access: Access,
+}
+
+/// How far a terminal's packets may go, by the service's decision: the planner obeys it and does not ask why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Nowhere: it has no service at all.
+    None,
+    /// To the account page of its point of presence, at the rate that it asks.
+    AccountPage,
+    /// Everywhere, and never faster than its share.
+    Limited,
+    /// Everywhere, and as fast as what others on its beam leave.
+    #[default]
+    Full,
+}
+
+impl Access {
+    pub(crate) fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
 }
 
 /// A satellite at the two ends of the epoch. Rules that hold at both ends hold between them: over 15 s elevation has no

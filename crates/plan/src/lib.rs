@@ -4,6 +4,7 @@
 //! wants: break no rule; leave no cell with a beam in reach unserved; deliver the most capacity; move few terminals.
 #![forbid(unsafe_code)]
 
+mod amend;
 mod assign;
 mod backhaul;
 mod check;
@@ -25,7 +26,7 @@ pub use check::{Rule, Violation, check};
 pub use codec::PlanReadError;
 pub use csr::Csr;
 pub use inputs::{
-    Cell, CellFade, Gateway, Inputs, LiveTerminal, PointOfPresence, SatelliteState, Weather,
+    Access, Cell, CellFade, Gateway, Inputs, LiveTerminal, PointOfPresence, SatelliteState, Weather,
 };
 pub use instance::{BeamPlan, CellAsk, GatewayLimit, Instance, Network, Rates, Reach};
 pub use lasers::{Seam, grazing_height_m, plus_grid, usable as laser_usable, walker_grid};

@@ -1,5 +1,6 @@
 //! The plan: an immutable value, valid for one epoch, that leaves nothing to decide downstream.
 
+use crate::Access;
 use serde::{Deserialize, Serialize};
 use skyweave_base::{CellId, EpochNumber, GatewayId, PopId, SatId, TerminalId, Time};
 
@@ -126,6 +127,9 @@ pub struct Service {
     pub up_kbps: u32,
     /// Its point of presence.
     pub pop: PopId,
+    /// How far its packets may go; never [`Access::None`].
+    #[serde(default, skip_serializing_if = "Access::is_full")]
+    pub access: Access,
 }
 
 /// Why a cell or terminal is not served. The text of each is the contract of `plan --json`'s `unserved` keys.
@@ -148,6 +152,8 @@ pub enum Reason {
     NoCell,
     /// Satellites are in reach, but rain or clouds leave nothing of any link.
     Faded,
+    /// Policy forbids it.
+    Forbidden,
 }
 
 impl std::fmt::Display for Reason {
@@ -162,6 +168,7 @@ impl std::fmt::Display for Reason {
             Self::BackhaulFull => "gateways, feeder links or lasers are full",
             Self::NoCell => "the place is in no cell",
             Self::Faded => "rain or clouds leave nothing of any link in reach",
+            Self::Forbidden => "policy forbids it",
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The planner: geometry, then beams and backhaul, then everybody's share, in the words of a [`Plan`].
 
 use crate::geometry::{Geography, Look, Scene, judge};
-use crate::inputs::{Inputs, LiveTerminal};
+use crate::inputs::{Access, Inputs, LiveTerminal};
 use crate::instance::Instance;
 use crate::output::{
     CellOutcome, FeederLink, Landing, LaserLoad, Plan, Reason, Service, Slot, TerminalOutcome,
@@ -260,6 +260,7 @@ fn attach(
     let mut services: Vec<Result<usize, Reason>> = Vec::with_capacity(inputs.live.len());
     for (i, terminal) in inputs.live.iter().enumerate() {
         let service = match cell_of(terminal.cell) {
+            _ if terminal.access == Access::None => Err(Reason::Forbidden),
             None => Err(Reason::NoCell),
             Some(c) => match cells[c].unserved {
                 Some(reason) => Err(reason),
@@ -298,6 +299,7 @@ fn attach(
                 down_kbps,
                 up_kbps,
                 pop: inputs.cells[c].pop,
+                access: terminal.access,
             }
         });
         terminals.push(TerminalOutcome {
@@ -396,7 +398,8 @@ fn live_shares(
     slot: &Slot,
     live: &[usize],
 ) -> Vec<(u32, u32)> {
-    let of_cell = inputs.live.iter().filter(|t| t.cell == cell.cell);
+    let counted = |t: &&LiveTerminal| t.cell == cell.cell && t.access != Access::None;
+    let of_cell = inputs.live.iter().filter(counted);
     let (live_terminals, live_kbps) = of_cell.fold((0_u64, 0_u64), |(n, kbps), t| {
         (n + 1, kbps + u64::from(t.ask_kbps))
     });
@@ -412,9 +415,11 @@ fn live_shares(
         .collect();
     asks.push((others, others_ask));
     let down = fair_shares(&asks, slot.delivered_kbps.into());
+    let most_up = live.iter().map(|&i| inputs.live[i].most_up_kbps.into());
     let asks_up: Vec<(u64, u64)> = asks
         .iter()
-        .map(|&(weight, ask)| (weight, up(ask)))
+        .zip(most_up.chain([u64::MAX]))
+        .map(|(&(weight, ask), most)| (weight, up(ask).min(most)))
         .collect();
     let up = fair_shares(&asks_up, slot.radio_up_kbps.into());
     live.iter()

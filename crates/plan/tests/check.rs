@@ -3,7 +3,7 @@
 use h3o::{CellIndex, LatLng, Resolution};
 use skyweave_base::{CellId, EpochNumber, GatewayId, Geodetic, PopId, SatId, TerminalId};
 use skyweave_plan::{
-    Cell, CellOutcome, FeederLink, Gateway, Inputs, Landing, LaserLoad, LiveTerminal, Plan,
+    Access, Cell, CellOutcome, FeederLink, Gateway, Inputs, Landing, LaserLoad, LiveTerminal, Plan,
     PointOfPresence, Preference, Reason, Rule, SatelliteState, Service, Slot, TerminalOutcome,
     check,
 };
@@ -115,6 +115,8 @@ fn valid() -> (Inputs, Plan) {
         place: place(lat, lon),
         cell: id(index(lat, lon)),
         ask_kbps: 10_000,
+        most_up_kbps: u32::MAX,
+        access: Access::Full,
     };
     let inputs = Inputs {
         epoch: EpochNumber(118_621_440),
@@ -192,6 +194,7 @@ fn valid() -> (Inputs, Plan) {
         down_kbps: 10_000,
         up_kbps: 1_000,
         pop: PopId(0),
+        access: Access::Full,
     };
     let terminals = inputs.live.iter().zip([
         Ok(service),
@@ -581,6 +584,67 @@ fn live_terminals() {
         Arc::get_mut(&mut inputs.live).unwrap()[0].place = place(50.45, 31.5);
     });
     assert_eq!(moved, [Rule::TerminalPlace]);
+}
+
+#[test]
+fn a_terminal_that_policy_forbids_is_found() {
+    let live = |inputs: &mut Inputs, access| {
+        Arc::get_mut(&mut inputs.live).unwrap()[0].access = access;
+    };
+    assert_eq!(
+        broken(|inputs, _, _| live(inputs, Access::None)),
+        [Rule::Reason, Rule::TerminalAccess]
+    );
+    for access in [Access::AccountPage, Access::Limited] {
+        assert_eq!(
+            broken(|inputs, _, _| live(inputs, access)),
+            [Rule::TerminalAccess],
+            "{access:?}"
+        );
+    }
+    assert_eq!(
+        broken(|_, plan, _| service_of(plan).access = Access::None),
+        [Rule::TerminalAccess]
+    );
+    assert_eq!(
+        broken(|_, plan, _| plan.terminals[0].service = Err(Reason::Forbidden)),
+        [Rule::Reason]
+    );
+    let slow = |inputs: &mut Inputs| Arc::get_mut(&mut inputs.live).unwrap()[0].most_up_kbps = 999;
+    assert_eq!(broken(|inputs, _, _| slow(inputs)), [Rule::TerminalShare]);
+}
+
+#[test]
+fn an_amended_plan_only_takes_away() {
+    let (mut inputs, plan) = valid();
+    assert_eq!(plan.amended(&inputs.live), None, "nothing has changed");
+    let mut with = |access, ask_kbps| {
+        let live = &mut Arc::get_mut(&mut inputs.live).unwrap()[0];
+        (live.access, live.ask_kbps) = (access, ask_kbps);
+        let amended = plan.amended(&inputs.live).unwrap();
+        assert_eq!(check(&inputs, &amended), []);
+        assert_eq!(
+            Plan {
+                terminals: plan.terminals.clone(),
+                ..amended.clone()
+            },
+            plan,
+            "beams and routes stay"
+        );
+        (amended.terminals[0].service, amended)
+    };
+    let (page, on_page) = with(Access::AccountPage, 512);
+    let page = page.unwrap();
+    assert_eq!((page.access, page.down_kbps), (Access::AccountPage, 512));
+    let (slower, _) = with(Access::Limited, 5_000);
+    let slower = slower.unwrap();
+    assert_eq!((slower.access, slower.down_kbps), (Access::Limited, 5_000));
+    assert_eq!(with(Access::None, 0).0, Err(Reason::Forbidden));
+    // Service that is back goes on at the rate that is there, until the next plan.
+    let back = on_page.amended(&valid().0.live).unwrap();
+    let service = back.terminals[0].service.unwrap();
+    assert_eq!((service.access, service.down_kbps), (Access::Limited, 512));
+    assert_eq!(check(&valid().0, &back), []);
 }
 
 #[test]

@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "skyweave-radio",
             "skyweave-plan",
             "skyweave-dataplane",
+            "skyweave-service",
         ],
     ),
     (

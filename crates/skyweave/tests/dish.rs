@@ -91,9 +91,11 @@ impl Bench {
                 down_weight_bps: RATE_BPS,
                 up_weight_bps: RATE_BPS,
                 legs: vec![leg(LegKind::User, ms * 0.5), leg(LegKind::Feeder, ms * 0.5)],
+                access: skyweave_dataplane::Access::Full,
             });
         let table = EpochTable {
             epoch,
+            revision: 0,
             start,
             end,
             beams: vec![Beam {

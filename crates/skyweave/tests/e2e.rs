@@ -19,7 +19,13 @@ const MEDIAN_ERROR_MS: f64 = 0.5;
 const P90_ERROR_MS: f64 = 5.0;
 
 fn skyweave() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_skyweave"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skyweave"));
+    // Not the service of whoever runs the tests.
+    command.env(
+        "XDG_STATE_HOME",
+        concat!(env!("CARGO_TARGET_TMPDIR"), "/e2e"),
+    );
+    command
 }
 
 /// A running `skyweave up`, killed at the end of the test whatever happens.

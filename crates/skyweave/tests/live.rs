@@ -123,9 +123,11 @@ fn table(
         down_weight_bps: mbps * 1_000_000,
         up_weight_bps: mbps * 1_000_000,
         legs: legs.to_vec(),
+        access: skyweave_dataplane::Access::Full,
     };
     Arc::new(EpochTable {
         epoch,
+        revision: 0,
         start,
         end,
         beams: vec![Beam {

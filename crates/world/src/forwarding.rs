@@ -7,9 +7,11 @@
 
 use crate::world::World;
 use skyweave_base::{Ecef, Geodetic, SPEED_OF_LIGHT_M_S, SatId, Span, Time, great_circle_m};
-use skyweave_dataplane::{Beam, DelayCurve, EpochTable, Leg, LegKind, TerminalRoute, Unserved};
+use skyweave_dataplane::{
+    Access, Beam, DelayCurve, EpochTable, Leg, LegKind, TerminalRoute, Unserved,
+};
 use skyweave_orbit::{EARTH_ROTATION_RAD_S, PropagationError};
-use skyweave_plan::{Plan, Reason, Service, TerminalOutcome};
+use skyweave_plan::{self as plan, Plan, Reason, Service, TerminalOutcome};
 use std::collections::BTreeMap;
 
 /// Curves go on this long after the epoch: a packet sent at its end passes its last link later, by up to the round trip of the
@@ -22,13 +24,18 @@ pub(crate) fn table(world: &World, plan: &Plan) -> EpochTable {
     let mut routes = Vec::with_capacity(plan.terminals.len());
     for outcome in &plan.terminals {
         let route = outcome.service.and_then(|service| {
-            let beam = *beam_of_slot.entry(service.slot).or_insert_with(|| {
+            let mut new_beam = || {
                 beams.push(Beam {
                     down_bps: 0,
                     up_bps: 0,
                 });
                 beams.len() as u32 - 1
-            });
+            };
+            // Who may never exceed its share has it for itself.
+            let beam = match service.access {
+                plan::Access::Full => *beam_of_slot.entry(service.slot).or_insert_with(new_beam),
+                _ => new_beam(),
+            };
             // The others of the cell are the background: what the plan gives to live terminals is what is left to them.
             let shared = &mut beams[beam as usize];
             shared.down_bps += u64::from(service.down_kbps) * 1_000;
@@ -42,6 +49,7 @@ pub(crate) fn table(world: &World, plan: &Plan) -> EpochTable {
     }
     EpochTable {
         epoch: plan.epoch.0,
+        revision: 0,
         start: plan.start,
         end: plan.end,
         beams,
@@ -60,6 +68,7 @@ fn code(reason: Reason) -> &'static str {
         Reason::BackhaulFull => "backhaul_full",
         Reason::NoCell => "no_cell",
         Reason::Faded => "faded",
+        Reason::Forbidden => "forbidden",
     }
 }
 
@@ -145,6 +154,11 @@ fn route(
         down_weight_bps: u64::from(service.down_kbps) * 1_000,
         up_weight_bps: u64::from(service.up_kbps) * 1_000,
         legs,
+        access: match service.access {
+            plan::Access::Full | plan::Access::Limited => Access::Full,
+            plan::Access::AccountPage => Access::AccountPage,
+            plan::Access::None => return Err(Reason::Forbidden),
+        },
     })
 }
 

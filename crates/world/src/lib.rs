@@ -9,6 +9,7 @@ mod area;
 mod conditions;
 mod constellation;
 mod demand;
+mod entitlement;
 mod fields;
 mod files;
 mod forwarding;

@@ -6,6 +6,7 @@
 use crate::conditions::{self, ConditionError, Conditions};
 use crate::constellation::{self, Constellation, LeftOut};
 use crate::demand::{self, CellDemand, Demand, cell_at, read_located};
+use crate::entitlement::Asked;
 use crate::files::Files;
 use crate::ground::{self, Ground, NearestPop};
 use crate::places::{Place, PlaceError, find_place};
@@ -20,9 +21,11 @@ use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, SatId, Span, TerminalId
 use skyweave_dataplane::EpochTable;
 use skyweave_orbit::{Elements, Ephemeris, Sky, Vectors};
 use skyweave_plan::{
-    Cell, Gateway, Inputs, LiveTerminal, Plan, PointOfPresence, Preference, SatelliteState, Weather,
+    Access, Cell, Gateway, Inputs, LiveTerminal, Plan, PointOfPresence, Preference, SatelliteState,
+    Weather,
 };
 use skyweave_radio::{LinkLimit, Profile};
+use skyweave_service::Decision;
 use std::sync::Arc;
 
 /// A scenario, loaded. To clone it is cheap: clones share what does not change.
@@ -49,7 +52,11 @@ pub struct World {
     lost: Arc<[SatId]>,
     reach_rad: f64,
     background: Arc<[Cell]>,
-    /// The background and the live terminals that do not move.
+    /// Where the service is closed, ascending.
+    closed: Arc<[CellId]>,
+    /// The background elsewhere.
+    open: Arc<[Cell]>,
+    /// The open background and the live terminals that do not move.
     pub(crate) cells: Arc<[Cell]>,
     /// Ascending by id.
     pub(crate) terminals: Vec<Terminal>,
@@ -70,6 +77,8 @@ pub struct Terminal {
     pub place: TerminalPlace,
     /// What it asks toward the ground, kbit/s.
     pub ask_kbps: u32,
+    /// What the service decided; `None` without a service, and then it is entitled to all.
+    pub decision: Option<Decision>,
 }
 
 /// Where a terminal is.
@@ -171,6 +180,8 @@ impl World {
             reach_rad,
             cells: Arc::default(),
             background: Arc::default(),
+            closed: Arc::default(),
+            open: Arc::default(),
             terminals: Vec::new(),
             next_terminal: 0,
             first_joined: TerminalId(scenario.terminals.len() as u32),
@@ -233,7 +244,7 @@ impl World {
         self.lost = applied.lost;
         self.background = background(&applied.demand, &self.nearest_pop).into();
         self.conditions = conditions;
-        self.count_live();
+        self.count_open();
         Ok(())
     }
 
@@ -466,15 +477,6 @@ impl World {
             };
             (serves && matters()).then_some(state)
         });
-        let live = self.terminals.iter().filter_map(|t| {
-            let place = self.position(t, middle);
-            Some(LiveTerminal {
-                id: t.id,
-                place,
-                cell: CellId(cell_of(place)?.into()),
-                ask_kbps: t.ask_kbps,
-            })
-        });
         Inputs {
             epoch,
             profile: Arc::clone(&self.profile),
@@ -483,13 +485,44 @@ impl World {
                 TerminalPlace::Fixed(_) => None,
                 TerminalPlace::Moving(_) => Some(self.position(t, middle)),
             }),
-            live: live.collect(),
+            live: self.live_terminals(epoch).into(),
             satellites: satellites.collect(),
             gateways: Arc::clone(&self.gateways),
             pops: Arc::clone(&self.pops),
             lasers: Arc::clone(&self.constellation.lasers),
             weather: Weather::default(),
         }
+    }
+
+    /// The live terminals as the planner sees them in an epoch: for [`Plan::amended`], too.
+    pub fn live_terminals(&self, epoch: EpochNumber) -> Vec<LiveTerminal> {
+        let middle = epoch.start() + Span::from_nanos(EpochNumber::LENGTH.nanos() / 2);
+        let terminals = self.terminals.iter();
+        terminals.filter_map(|t| self.live(t, middle)).collect()
+    }
+
+    /// Takes over what the service decided for live terminals; plans from now on go by it. Terminals that have left are
+    /// passed over.
+    pub fn set_decisions(&mut self, decisions: impl IntoIterator<Item = (TerminalId, Decision)>) {
+        for (id, decision) in decisions {
+            if let Ok(i) = self.terminals.binary_search_by_key(&id, |t| t.id) {
+                self.terminals[i].decision = Some(decision);
+            }
+        }
+        self.count_live();
+    }
+
+    /// Demand of the scenario without its live terminals, with the centre of each cell.
+    pub fn background(&self) -> &Arc<[Cell]> {
+        &self.background
+    }
+
+    /// Takes over in which cells the service is closed: their terminals of the [`background`](Self::background) ask nothing
+    /// from the next plan on. Live terminals there are decided on one by one.
+    pub fn close_cells(&mut self, mut closed: Vec<CellId>) {
+        closed.sort_unstable();
+        self.closed = closed.into();
+        self.count_open();
     }
 
     /// The plan of an epoch. For many epochs a [`skyweave_plan::Planner`] on [`inputs`](Self::inputs) saves time.
@@ -510,12 +543,41 @@ impl World {
             name,
             place,
             ask_kbps,
+            decision: None,
         });
         id
     }
 
+    /// A terminal as the planner sees it.
+    fn live(&self, t: &Terminal, at: Time) -> Option<LiveTerminal> {
+        let place = self.position(t, at);
+        let asked = self.asked(t);
+        Some(LiveTerminal {
+            id: t.id,
+            place,
+            cell: CellId(cell_of(place)?.into()),
+            ask_kbps: asked.ask_kbps,
+            most_up_kbps: asked.most_up_kbps,
+            access: asked.access,
+        })
+    }
+
+    fn asked(&self, t: &Terminal) -> Asked {
+        let beam_kbps = self.profile.feeder.satellite_kbps;
+        Asked::of(t.decision.as_ref(), t.ask_kbps, beam_kbps)
+    }
+
+    fn count_open(&mut self) {
+        let open = |cell: &&Cell| self.closed.binary_search(&cell.id).is_err();
+        self.open = match self.closed.is_empty() {
+            true => Arc::clone(&self.background),
+            false => self.background.iter().filter(open).copied().collect(),
+        };
+        self.count_live();
+    }
+
     fn count_live(&mut self) {
-        self.cells = self.with_live(&self.background, |t| match &t.place {
+        self.cells = self.with_live(&self.open, |t| match &t.place {
             TerminalPlace::Fixed(place) => Some(*place),
             TerminalPlace::Moving(_) => None,
         });
@@ -530,7 +592,9 @@ impl World {
         let mut joining: Vec<(CellIndex, u32)> = self
             .terminals
             .iter()
-            .filter_map(|t| Some((cell_of(place(t)?)?, t.ask_kbps)))
+            .map(|t| (t, self.asked(t)))
+            .filter(|(_, asked)| asked.access != Access::None)
+            .filter_map(|(t, asked)| Some((cell_of(place(t)?)?, asked.ask_kbps)))
             .collect();
         if joining.is_empty() {
             return Arc::clone(cells);

@@ -3,7 +3,8 @@
 
 use skyweave_base::{Span, TerminalId, Time};
 use skyweave_dataplane::{
-    AddressPlan, Beam, Config, DelayCurve, Engine, EpochTable, Leg, LegKind, Port, TerminalRoute,
+    Access, AddressPlan, Beam, Config, DelayCurve, Engine, EpochTable, Leg, LegKind, Port,
+    TerminalRoute,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -107,6 +108,7 @@ impl Net {
 pub fn table(epoch: i64, beams: Vec<Beam>, routes: Vec<TerminalRoute>) -> EpochTable {
     EpochTable {
         epoch,
+        revision: 0,
         start: ns(epoch * 15 * SECOND),
         end: ns((epoch + 1) * 15 * SECOND),
         beams,
@@ -137,6 +139,7 @@ pub fn legs(beam: u32, legs: Vec<Leg>) -> TerminalRoute {
         down_weight_bps: 1,
         up_weight_bps: 1,
         legs,
+        access: Access::Full,
     }
 }
 

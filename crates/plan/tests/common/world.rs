@@ -5,7 +5,8 @@
 use skyweave_base::{CellId, EpochNumber, Geodetic, PopId, SatId, TerminalId, Utc, great_circle_m};
 use skyweave_orbit::{Elements, Format, Sky, parse};
 use skyweave_plan::{
-    Cell, Gateway, Inputs, LiveTerminal, PointOfPresence, Preference, SatelliteState, plus_grid,
+    Access, Cell, Gateway, Inputs, LiveTerminal, PointOfPresence, Preference, SatelliteState,
+    plus_grid,
 };
 use skyweave_radio::Profile;
 use std::path::{Path, PathBuf};
@@ -106,6 +107,8 @@ impl World {
             place,
             cell,
             ask_kbps,
+            most_up_kbps: u32::MAX,
+            access: Access::Full,
         });
         self.first.live = live.into();
     }

@@ -50,14 +50,14 @@ pub(super) fn commission(desk: &Desk, now: Time) -> Result<bool, ServiceError> {
     Ok(true)
 }
 
-/// Everything that a scenario may ask: the rates of a scenario's terminals decide, not this plan's.
+/// Everything that a scenario may ask: the rates of a scenario's terminals decide, not this plan's, which no beam reaches.
 fn enrolled_plan() -> Plan {
     Plan {
         id: ENROLLED_PLAN,
         name: "Scenario".to_owned(),
         rates: Rates {
-            down_bps: 10_000_000_000,
-            up_bps: 10_000_000_000,
+            down_bps: 100_000_000_000,
+            up_bps: 100_000_000_000,
         },
         cap: None,
         priority: 0,
@@ -129,7 +129,12 @@ pub(super) fn enrol(
             }),
         ),
     ];
-    execute(desk, actions, now, "emulated terminal, seen for the first time")?;
+    execute(
+        desk,
+        actions,
+        now,
+        "emulated terminal, seen for the first time",
+    )?;
     Ok(Enrolment::Enrolled)
 }
 

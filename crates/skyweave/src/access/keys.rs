@@ -42,7 +42,8 @@ pub struct Keys {
     by_terminal: BTreeMap<UtId, SigningKey>,
 }
 
-const HEADER: &str = "# Secret keys (Ed25519) of emulated terminals. Whoever reads this can pose as them.\n";
+const HEADER: &str =
+    "# Secret keys (Ed25519) of emulated terminals. Whoever reads this can pose as them.\n";
 
 impl Keys {
     /// Reads a file; one that is not there is empty.

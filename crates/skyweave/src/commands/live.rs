@@ -214,9 +214,11 @@ fn cause(reason: Reason) -> Cause {
     match reason {
         Reason::NoSatelliteInReach | Reason::GsoExclusion => Cause::NoSats,
         Reason::NoGatewayPath | Reason::Faded => Cause::NoDownlink,
-        Reason::NoFreeSlot | Reason::ChannelConflict | Reason::BackhaulFull | Reason::NoCell => {
-            Cause::NoSchedule
-        }
+        Reason::NoFreeSlot
+        | Reason::ChannelConflict
+        | Reason::BackhaulFull
+        | Reason::NoCell
+        | Reason::Forbidden => Cause::NoSchedule,
     }
 }
 
@@ -355,7 +357,12 @@ impl LiveRun {
         if let Some(service) = &service {
             for terminal in world.terminals() {
                 let at = world.position(terminal, world.start());
-                service.enrol(ut_id(&world, terminal), SCENARIO_TERMINALS, at, wall_clock())?;
+                service.enrol(
+                    ut_id(&world, terminal),
+                    SCENARIO_TERMINALS,
+                    at,
+                    wall_clock(),
+                )?;
             }
         }
         let world = Mutex::new(world);
@@ -607,7 +614,10 @@ impl LiveRun {
         let Some(terminal) = world.terminal_by_id(id) else {
             return Ok(());
         };
-        let (ut, at) = (ut_id(&world, terminal), world.position(terminal, world.start()));
+        let (ut, at) = (
+            ut_id(&world, terminal),
+            world.position(terminal, world.start()),
+        );
         // A database may take its time.
         drop(world);
         service.enrol(ut, GUESTS, at, wall_clock())?;

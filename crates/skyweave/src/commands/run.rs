@@ -22,7 +22,13 @@ pub(crate) fn run(args: &cli::Run) -> Result<ExitCode> {
         epochs: args.predict_epochs,
         json: args.json,
     });
-    behind_terminal(&args.at, args.carry, args.database.as_ref(), &args.command, predict)
+    behind_terminal(
+        &args.at,
+        args.carry,
+        args.database.as_ref(),
+        &args.command,
+        predict,
+    )
 }
 
 /// Opens the user's shell behind a terminal.
