@@ -118,7 +118,7 @@ impl Keys {
     /// # Errors
     /// [`KeyFileError::File`] if the file cannot be written.
     pub fn public_key_or_new(&mut self, terminal: UtId) -> Result<PublicKey, KeyFileError> {
-        if !self.by_terminal.contains_key(&terminal) {
+        if self.get(terminal).is_err() {
             self.by_terminal.insert(terminal, random_key());
             if let Err(source) = self.write() {
                 self.by_terminal.remove(&terminal);
