@@ -136,6 +136,8 @@ impl Fleet {
                 | Touched::List(_)
                 | Touched::DenyList
                 | Touched::Incident(_) => {}
+                // Who may use the interfaces is another matter than who may have service.
+                Touched::User(_) | Touched::Token(_) | Touched::SignIn(_) => {}
             }
         }
         let rows: Vec<usize> = if everybody {

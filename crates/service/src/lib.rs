@@ -6,6 +6,7 @@
 //! The crate knows the Earth's surface, but not space, beams or packets. `docs/service.md` is its description.
 #![forbid(unsafe_code)]
 
+mod access;
 mod area;
 mod audit;
 mod cover;
@@ -20,6 +21,10 @@ mod rules;
 mod shape;
 mod things;
 
+pub use access::{
+    AccessRefused, Directory, Identity, Mandate, NoSuchName, PERMISSIONS, Password, PasswordKind,
+    Permission, Role, SecretHash, SignIn, SignInId, Token, TokenId, User, UserId, UserStanding,
+};
 pub use area::{AreaKind, BadArea, BadAreaReason, Blocked, ServiceArea, Validity, parse_areas};
 pub use audit::{AuditBroken, AuditEntry, AuditHead, AuditRow, BadAuditHead, ChainHash, verify};
 pub use fleet::Fleet;

@@ -4,6 +4,9 @@
 //! audit log and the things touched. A store writes exactly these; it decides nothing. [`Things`] is the register as
 //! plain lists, for loading and backup.
 
+use crate::access::{
+    AccessRefused, Directory, Mandate, Password, SignIn, SignInId, Token, TokenId, User, UserId,
+};
 use crate::area::{ServiceArea, Validity};
 use crate::audit::{AuditEntry, AuditHead, AuditRow};
 use crate::ids::{
@@ -18,6 +21,7 @@ use crate::things::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use skyweave_base::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -42,10 +46,14 @@ pub enum Action {
     PutPlan(Plan),
     /// Adds an area or replaces it.
     PutArea(ServiceArea),
+    /// Adds or replaces all of these areas, or none.
+    PutAreas(Vec<ServiceArea>),
     /// Removes an area.
     RemoveArea(AreaId),
     /// Switches all these areas on or off from a time on: a whole country in one command.
     SetValidity(Vec<AreaId>, Validity),
+    /// Ends all these areas at a time; each began when it began.
+    EndValidity(Vec<AreaId>, Time),
     /// Adds an allow list, or replaces the limits of one.
     PutList(ListId, String, OwnerLimits),
     /// Asks for a terminal to be put on a list.
@@ -80,6 +88,20 @@ pub enum Action {
     Restore(IncidentId),
     /// Somebody read the precise position of a terminal.
     NoteLocationRead(UtId),
+    /// Adds a user or changes one.
+    PutUser(User),
+    /// Ends a user for ever: its password, tokens and sign-ins go, its name stays.
+    RevokeUser(UserId),
+    /// Sets a user's password and signs it out everywhere. The audit log does not keep the hash.
+    SetPassword(UserId, Password),
+    /// Makes a token. The audit log does not keep the hash of its secret.
+    AddToken(Token),
+    /// Ends a token.
+    RevokeToken(TokenId),
+    /// Somebody signed in. The audit log does not keep the hash of the session's secret.
+    SignIn(SignIn),
+    /// And out.
+    SignOut(SignInId),
 }
 
 /// Who is on the deny list.
@@ -115,6 +137,9 @@ pub enum Touched {
     Terminal(UtId),
     Defaults,
     Incident(IncidentId),
+    User(UserId),
+    Token(TokenId),
+    SignIn(SignInId),
 }
 
 /// Why a command was refused. Nothing was changed.
@@ -156,6 +181,8 @@ pub enum Refused {
         incident: IncidentId,
         state: IncidentState,
     },
+    #[error(transparent)]
+    Access(#[from] AccessRefused),
 }
 
 /// The register as plain lists.
@@ -173,6 +200,10 @@ pub struct Things {
     pub terminals: Vec<Terminal>,
     pub usage: Vec<UsageRecord>,
     pub incidents: Vec<Incident>,
+    pub users: Vec<User>,
+    pub passwords: Vec<(UserId, Password)>,
+    pub tokens: Vec<Token>,
+    pub sign_ins: Vec<SignIn>,
     pub head: AuditHead,
 }
 
@@ -190,6 +221,7 @@ pub struct Register {
     terminals: BTreeMap<UtId, Terminal>,
     usage: BTreeMap<UtId, UsageRecord>,
     incidents: BTreeMap<IncidentId, Incident>,
+    directory: Directory,
     head: AuditHead,
     /// Terminals of each account and whose each key is: follow from the terminals.
     held: BTreeMap<AccountId, BTreeSet<UtId>>,
@@ -215,6 +247,7 @@ impl Default for Register {
             terminals: BTreeMap::new(),
             usage: BTreeMap::new(),
             incidents: BTreeMap::new(),
+            directory: Directory::default(),
             head: AuditHead::default(),
             held: BTreeMap::new(),
             keys: BTreeMap::new(),
@@ -247,6 +280,12 @@ impl Register {
             denied: things.denied,
             usage: things.usage.into_iter().map(|u| (u.terminal, u)).collect(),
             incidents: things.incidents.into_iter().map(|i| (i.id, i)).collect(),
+            directory: Directory::load(
+                things.users,
+                things.passwords,
+                things.tokens,
+                things.sign_ins,
+            ),
             head: things.head,
             ..Self::default()
         };
@@ -272,6 +311,15 @@ impl Register {
             terminals: self.terminals.values().cloned().collect(),
             usage: self.usage.values().copied().collect(),
             incidents: self.incidents.values().cloned().collect(),
+            users: self.directory.users().values().cloned().collect(),
+            passwords: self
+                .directory
+                .passwords()
+                .iter()
+                .map(|(id, password)| (*id, password.clone()))
+                .collect(),
+            tokens: self.directory.tokens().values().cloned().collect(),
+            sign_ins: self.directory.sign_ins().values().copied().collect(),
             head: self.head,
         }
     }
@@ -363,6 +411,11 @@ impl Register {
         &self.incidents
     }
 
+    /// Users, their tokens and sign-ins.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
     /// Terminals of an account.
     pub fn held_by(&self, account: AccountId) -> impl Iterator<Item = UtId> + '_ {
         self.held.get(&account).into_iter().flatten().copied()
@@ -424,13 +477,8 @@ impl Register {
                 self.plans.insert(p.id, p.clone());
                 vec![Touched::Plan(p.id)]
             }
-            Action::PutArea(a) => {
-                a.lists()
-                    .iter()
-                    .try_for_each(|id| known(&self.lists, id, "list").map(drop))?;
-                self.areas.insert(a.id, Arc::new(a.clone()));
-                vec![Touched::Area(a.id)]
-            }
+            Action::PutArea(area) => self.put_areas(core::slice::from_ref(area))?,
+            Action::PutAreas(areas) => self.put_areas(areas)?,
             Action::RemoveArea(id) => {
                 known(&self.areas, id, "area")?;
                 self.areas.remove(id);
@@ -443,6 +491,16 @@ impl Register {
                     self.areas
                         .entry(*id)
                         .and_modify(|area| Arc::make_mut(area).validity = *validity);
+                }
+                ids.iter().map(|id| Touched::Area(*id)).collect()
+            }
+            Action::EndValidity(ids, until) => {
+                ids.iter()
+                    .try_for_each(|id| known(&self.areas, id, "area").map(drop))?;
+                for id in ids {
+                    self.areas
+                        .entry(*id)
+                        .and_modify(|area| Arc::make_mut(area).validity.until = Some(*until));
                 }
                 ids.iter().map(|id| Touched::Area(*id)).collect()
             }
@@ -498,8 +556,86 @@ impl Register {
             | Action::Dismiss(_)
             | Action::Appeal(_)
             | Action::Restore(_) => return self.act_on_incident(action, stamp),
+            Action::PutUser(_)
+            | Action::RevokeUser(_)
+            | Action::SetPassword(..)
+            | Action::AddToken(_)
+            | Action::RevokeToken(_)
+            | Action::SignIn(_)
+            | Action::SignOut(_) => self.act_on_directory(action)?,
         };
         Ok((touched, Vec::new()))
+    }
+
+    fn put_areas(&mut self, areas: &[ServiceArea]) -> Result<Vec<Touched>, Refused> {
+        for list in areas.iter().flat_map(ServiceArea::lists) {
+            known(&self.lists, &list, "list")?;
+        }
+        for area in areas {
+            self.areas.insert(area.id, Arc::new(area.clone()));
+        }
+        Ok(areas.iter().map(|a| Touched::Area(a.id)).collect())
+    }
+
+    fn act_on_directory(&mut self, action: &Action) -> Result<Vec<Touched>, Refused> {
+        let sign_ins = |ids: Vec<SignInId>| ids.into_iter().map(Touched::SignIn);
+        let exists = |kind, id: &dyn ToString| Refused::Exists {
+            kind,
+            id: id.to_string(),
+        };
+        let mut touched = Vec::new();
+        match action {
+            Action::PutUser(user) => {
+                match user.mandate {
+                    Mandate::Customer(id) => drop(known(&self.accounts, &id, "account")?),
+                    Mandate::Terminal(id) => drop(self.terminal(id)?),
+                    _ => {}
+                }
+                self.directory.put_user(user)?;
+                touched.push(Touched::User(user.id));
+            }
+            Action::RevokeUser(id) => {
+                known(self.directory.users(), id, "user")?;
+                let (tokens, ended) = self.directory.revoke_user(*id)?;
+                touched.push(Touched::User(*id));
+                touched.extend(tokens.into_iter().map(Touched::Token));
+                touched.extend(sign_ins(ended));
+            }
+            Action::SetPassword(id, password) => {
+                known(self.directory.users(), id, "user")?;
+                let ended = self.directory.set_password(*id, password)?;
+                touched.push(Touched::User(*id));
+                touched.extend(sign_ins(ended));
+            }
+            Action::AddToken(token) => {
+                known(self.directory.users(), &token.user, "user")?;
+                if self.directory.tokens().contains_key(&token.id) {
+                    return Err(exists("token", &token.id));
+                }
+                self.directory.add_token(token)?;
+                touched.push(Touched::Token(token.id));
+            }
+            Action::RevokeToken(id) => {
+                known(self.directory.tokens(), id, "token")?;
+                self.directory.remove_token(*id);
+                touched.push(Touched::Token(*id));
+            }
+            Action::SignIn(sign_in) => {
+                known(self.directory.users(), &sign_in.user, "user")?;
+                if self.directory.sign_ins().contains_key(&sign_in.id) {
+                    return Err(exists("sign-in", &sign_in.id));
+                }
+                touched.extend(sign_ins(self.directory.sign_in(sign_in)?));
+                touched.push(Touched::SignIn(sign_in.id));
+            }
+            Action::SignOut(id) => {
+                known(self.directory.sign_ins(), id, "sign-in")?;
+                self.directory.sign_out(*id);
+                touched.push(Touched::SignIn(*id));
+            }
+            _ => {}
+        }
+        Ok(touched)
     }
 
     fn act_on_list(&mut self, action: &Action, stamp: &Stamp) -> Result<Vec<Touched>, Refused> {
@@ -842,17 +978,32 @@ fn check_plan(plan: &Plan) -> Result<(), Refused> {
     Ok(())
 }
 
-/// An action as the audit log keeps it: an import by its size and a hash of what was imported.
+/// An action as the audit log keeps it: an import by its size and a hash of what was imported, and no secrets, not even
+/// their hashes.
 fn audited(action: &Action) -> Value {
-    let value = |a: &Action| {
-        serde_json::to_value(a).expect("an action's maps have texts as keys: it is JSON")
+    let json = |value: serde_json::Result<Value>| {
+        value.expect("an action's maps have texts as keys: it is JSON")
     };
-    let Action::AddTerminals(terminals) = action else {
-        return value(action);
+    let without_hash = |name: &str, thing: serde_json::Result<Value>| {
+        let mut thing = json(thing);
+        if let Some(fields) = thing.as_object_mut() {
+            fields.remove("hash");
+        }
+        json!({ name: thing })
     };
-    let mut hasher = blake3::Hasher::new();
-    for t in terminals {
-        hasher.update(&serde_json::to_vec(t).expect("a terminal is JSON"));
+    match action {
+        Action::AddTerminals(terminals) => {
+            let mut hasher = blake3::Hasher::new();
+            for t in terminals {
+                hasher.update(&serde_json::to_vec(t).expect("a terminal is JSON"));
+            }
+            json!({ "add_terminals": { "count": terminals.len(), "blake3": hasher.finalize().to_hex().as_str() } })
+        }
+        Action::SetPassword(user, password) => {
+            json!({ "set_password": { "user": user, "kind": password.kind } })
+        }
+        Action::AddToken(token) => without_hash("add_token", serde_json::to_value(token)),
+        Action::SignIn(sign_in) => without_hash("sign_in", serde_json::to_value(sign_in)),
+        other => json(serde_json::to_value(other)),
     }
-    json!({ "add_terminals": { "count": terminals.len(), "blake3": hasher.finalize().to_hex().as_str() } })
 }

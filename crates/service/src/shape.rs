@@ -71,6 +71,16 @@ pub enum Fix {
     ClosedAtPole(RingAt),
 }
 
+impl core::fmt::Display for Fix {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Rewound(at) => write!(f, "{at} ran the wrong way and was turned round"),
+            Self::Closed(at) => write!(f, "{at} did not end where it began and was closed"),
+            Self::ClosedAtPole(at) => write!(f, "{at} goes round a pole and was closed along it"),
+        }
+    }
+}
+
 /// Why positions do not make a shape. Vertices are counted from 0 as in GeoJSON.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ShapeError {

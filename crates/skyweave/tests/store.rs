@@ -94,6 +94,9 @@ fn postgres() {
     }
 }
 
+/// Rows of the audit log in `tests/data/service-v1`.
+const ROWS_OF_OLD: u64 = 51;
+
 /// A desk on a new database with a day's work done.
 fn worked(url: &StoreUrl) -> Desk {
     let desk = Desk::open(url).unwrap();
@@ -122,7 +125,7 @@ fn works(desk: &Desk) -> bool {
 
 fn every_action_is_read_back_as_it_was(site: &Site<'_>) {
     let commands = a_days_work();
-    assert_eq!(names(&commands).len(), 23, "{:?}", names(&commands));
+    assert_eq!(names(&commands).len(), 32, "{:?}", names(&commands));
     let url = url(&site.fresh());
     let desk = Desk::open(&url).unwrap();
     let mut beside = Store::read_only(&url).unwrap();
@@ -140,6 +143,11 @@ fn every_action_is_read_back_as_it_was(site: &Site<'_>) {
     assert_eq!(*again.register(), *last);
     let head = beside.verify_audit(Some(last.audit_head())).unwrap();
     assert_eq!(head, last.audit_head());
+    let secret = serde_json::to_string(&HASH).unwrap();
+    for row in beside.audit(1, usize::MAX).unwrap() {
+        let shown = row.body.contains(secret.trim_matches('"')) || row.body.contains("argon2");
+        assert!(!shown, "a secret's hash is in the audit log: {}", row.body);
+    }
 }
 
 fn a_refused_command_changes_nothing(site: &Site<'_>) {
@@ -318,48 +326,41 @@ fn the_audit_log_is_append_only_and_verify_finds_the_first_changed_row(site: &Si
     }
 }
 
-fn an_older_version_goes_forwards_a_newer_or_foreign_one_is_refused(site: &Site<'_>) {
+/// A database of an older version with what its program had written.
+fn of_version(site: &Site<'_>, version: u32) -> String {
     let text = site.fresh();
     site.put_version_1(&text);
-    let url_of_old = url(&text);
-    let older = Store::read_only(&url_of_old).err().unwrap();
-    assert!(
-        matches!(
-            older,
-            StoreError::Older {
-                found: 1,
-                known: 2,
-                ..
-            }
-        ),
-        "{older}"
-    );
-    let desk = Desk::open(&url_of_old).unwrap();
-    let register = desk.register();
-    assert_eq!(
-        (
-            register.terminals().len(),
-            register.lists().len(),
-            register.audit_head().rows
-        ),
-        (40, 2, a_days_work().len() as u64)
-    );
-    assert_eq!(register.usage()[&ut(1)].down_bytes, 12_345);
-    let head = desk.ask(|store| store.verify_audit(None)).wait().unwrap();
-    assert_eq!(head, register.audit_head());
-    desk.execute(put(7)).unwrap();
-    drop(desk);
-    Desk::open(&url_of_old).unwrap();
+    if version == 2 {
+        let step = if site.is_sqlite() {
+            include_str!("../migrations/sqlite/0002.sql")
+        } else {
+            include_str!("../migrations/postgres/0002.sql")
+        };
+        site.sql(&text, step).unwrap();
+        let written = "INSERT INTO record (kind, id, body) VALUES ('answer', '1', '{}'), ('token', '1', '{}')";
+        site.sql(&text, written).unwrap();
+        site.sql(&text, "UPDATE meta SET value = '2' WHERE key = 'version'")
+            .unwrap();
+    }
+    text
+}
 
-    site.sql(&text, "UPDATE meta SET value = '3' WHERE key = 'version'")
+fn an_older_version_goes_forwards_a_newer_or_foreign_one_is_refused(site: &Site<'_>) {
+    for version in [1, 2] {
+        goes_forwards(site, &of_version(site, version), version);
+    }
+
+    let text = site.fresh();
+    drop(worked(&url(&text)));
+    site.sql(&text, "UPDATE meta SET value = '4' WHERE key = 'version'")
         .unwrap();
-    let newer = Desk::open(&url_of_old).unwrap_err();
+    let newer = Desk::open(&url(&text)).unwrap_err();
     assert!(
         matches!(
             newer,
             StoreError::Newer {
-                found: 3,
-                known: 2,
+                found: 4,
+                known: 3,
                 ..
             }
         ),
@@ -379,6 +380,47 @@ fn an_older_version_goes_forwards_a_newer_or_foreign_one_is_refused(site: &Site<
         let refused = Desk::open(&url(&text)).unwrap_err();
         assert!(matches!(refused, StoreError::NotOurs(_)), "{refused}");
     }
+}
+
+fn goes_forwards(site: &Site<'_>, text: &str, version: u32) {
+    let url_of_old = url(text);
+    let older = Store::read_only(&url_of_old).err().unwrap();
+    assert!(
+        matches!(older, StoreError::Older { found, known: 3, .. } if found == version),
+        "{older}"
+    );
+    let desk = Desk::open(&url_of_old).unwrap();
+    let register = desk.register();
+    assert_eq!(
+        (
+            register.terminals().len(),
+            register.lists().len(),
+            register.audit_head().rows
+        ),
+        (40, 2, ROWS_OF_OLD)
+    );
+    assert_eq!(register.usage()[&ut(1)].down_bytes, 12_345);
+    let head = desk.ask(|store| store.verify_audit(None)).wait().unwrap();
+    assert_eq!(head, register.audit_head());
+    let kept = |kind| desk.ask(move |store| store.records(kind)).wait().unwrap();
+    assert_eq!(kept("answer").len(), version as usize - 1);
+    assert_eq!(kept("token"), []);
+    // What only this version knows is written and read back.
+    for command in a_days_work().into_iter().filter(|c| {
+        matches!(
+            c.action,
+            Action::PutUser(User {
+                mandate: Mandate::Owner,
+                ..
+            }) | Action::SetPassword(UserId(1), _)
+        )
+    }) {
+        desk.execute(command).unwrap();
+    }
+    let last = desk.register();
+    drop(desk);
+    assert_eq!(*Desk::open(&url_of_old).unwrap().register(), *last);
+    assert!(site.sql(text, "DELETE FROM audit").is_err());
 }
 
 fn a_backup_taken_while_writing_is_restored_whole_or_not_at_all(site: &Site<'_>) {

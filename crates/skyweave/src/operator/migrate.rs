@@ -4,7 +4,7 @@ use super::StoreError;
 use super::database::{Access, Connection, Value};
 
 /// Steps for SQLite and PostgreSQL; the version of a database is how many of them it has taken.
-const STEPS: [(&str, &str); 2] = [
+const STEPS: [(&str, &str); 3] = [
     (
         include_str!("../../migrations/sqlite/0001.sql"),
         include_str!("../../migrations/postgres/0001.sql"),
@@ -12,6 +12,10 @@ const STEPS: [(&str, &str); 2] = [
     (
         include_str!("../../migrations/sqlite/0002.sql"),
         include_str!("../../migrations/postgres/0002.sql"),
+    ),
+    (
+        include_str!("../../migrations/sqlite/0003.sql"),
+        include_str!("../../migrations/postgres/0003.sql"),
     ),
 ];
 /// The version that this program writes.

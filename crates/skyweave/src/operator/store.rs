@@ -39,7 +39,7 @@ const PUT_USAGE: Bulk = Bulk {
            DO UPDATE SET down_bytes = excluded.down_bytes, up_bytes = excluded.up_bytes",
 };
 
-/// Something that the program around the service keeps: a user, a token, the answer to a request.
+/// Something that the program around the service keeps: the answer to a request that may come again, for example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// What kind of record, for example `user`.
@@ -279,6 +279,18 @@ impl<'a> ThingWriter<'a> {
             Touched::Defaults => {
                 self.put("setting", "defaults".into(), &after.defaults())?;
                 self.put("setting", "automatic".into(), after.automatic())
+            }
+            Touched::User(id) => {
+                let directory = after.directory();
+                self.put_or_remove("user", id, directory.users().get(&id))?;
+                let password = directory.passwords().get(&id).map(|p| (id, p));
+                self.put_or_remove("password", id, password.as_ref())
+            }
+            Touched::Token(id) => {
+                self.put_or_remove("token", id, after.directory().tokens().get(&id))
+            }
+            Touched::SignIn(id) => {
+                self.put_or_remove("sign_in", id, after.directory().sign_ins().get(&id))
             }
             Touched::DenyList => self.deny_list(before.denied(), after.denied()),
             Touched::List(id) => self.list(id, before.lists().get(&id), after.lists().get(&id)),
@@ -541,6 +553,10 @@ impl Loading {
                     requests: BTreeMap::new(),
                 });
             }
+            ("user", _) => things.users.push(read(body)?),
+            ("password", _) => things.passwords.push(read(body)?),
+            ("token", _) => things.tokens.push(read(body)?),
+            ("sign_in", _) => things.sign_ins.push(read(body)?),
             ("denied", _) => drop(things.denied.insert(read(body)?)),
             ("setting", "defaults") => things.defaults = read(body)?,
             ("setting", "automatic") => things.automatic = read(body)?,
@@ -571,6 +587,10 @@ impl Loading {
         things.plans.sort_by_key(|p| p.id);
         things.areas.sort_by_key(|a| a.id);
         things.incidents.sort_by_key(|i| i.id);
+        things.users.sort_by_key(|u| u.id);
+        things.passwords.sort_by_key(|(id, _)| *id);
+        things.tokens.sort_by_key(|t| t.id);
+        things.sign_ins.sort_by_key(|s| s.id);
         Ok(self.things)
     }
 }

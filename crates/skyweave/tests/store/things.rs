@@ -122,6 +122,50 @@ fn incident(n: u64, terminal: u32) -> Incident {
     .open(IncidentId(n), Time::from_nanos(6))
 }
 
+fn user(n: u64, mandate: Mandate) -> User {
+    User {
+        id: UserId(n),
+        name: format!("user {n}"),
+        mandate,
+        identity: None,
+        standing: UserStanding::Active,
+    }
+}
+
+/// What a secret's hash looks like in JSON must never be seen in the audit log.
+pub(crate) const HASH: SecretHash = SecretHash([0xab; 32]);
+/// As `HASH`, of a password.
+pub(crate) const PASSWORD_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA";
+
+fn password(kind: PasswordKind) -> Password {
+    Password {
+        hash: PASSWORD_HASH.into(),
+        kind,
+    }
+}
+
+fn token(n: u64, user: u64) -> Token {
+    Token {
+        id: TokenId(n),
+        user: UserId(user),
+        name: format!("token {n}"),
+        hash: HASH,
+        permissions: BTreeSet::from([Permission::ReadTerminals, Permission::ReadUsage]),
+        created: Time::from_nanos(1),
+        expires: Time::from_nanos(i64::MAX),
+    }
+}
+
+fn sign_in(n: u64, user: u64) -> skyweave_service::SignIn {
+    skyweave_service::SignIn {
+        id: SignInId(n),
+        user: UserId(user),
+        hash: HASH,
+        opened: Time::from_nanos(n.cast_signed()),
+        expires: Time::from_nanos(i64::MAX),
+    }
+}
+
 /// Commands that use every action, in an order in which none is refused.
 pub(crate) fn a_days_work() -> Vec<Command> {
     use Action::*;
@@ -171,6 +215,7 @@ pub(crate) fn a_days_work() -> Vec<Command> {
                 until: Some(Time::from_nanos(i64::MAX)),
             },
         ),
+        EndValidity(vec![AreaId(2), AreaId(1)], Time::from_nanos(7)),
         RemoveArea(AreaId(2)),
         SetDefaults(Defaults {
             elsewhere: Elsewhere::Open,
@@ -192,6 +237,31 @@ pub(crate) fn a_days_work() -> Vec<Command> {
         Dismiss(IncidentId(3)),
         NoteLocationRead(ut(1)),
         step(40, S::Retire),
+        PutAreas(vec![area(3), area(1)]),
+        PutUser(user(1, Mandate::Owner)),
+        PutUser(user(2, Mandate::Customer(AccountId(1)))),
+        PutUser(user(3, Mandate::Terminal(ut(1)))),
+        PutUser(User {
+            identity: Some(Identity {
+                issuer: "https://id.example".into(),
+                subject: "17".into(),
+            }),
+            ..user(3, Mandate::Auditor)
+        }),
+        AddToken(token(1, 1)),
+        AddToken(token(2, 1)),
+        AddToken(token(3, 2)),
+        RevokeToken(TokenId(2)),
+        SignIn(sign_in(1, 1)),
+        SignIn(sign_in(2, 1)),
+        SignIn(sign_in(3, 2)),
+        SignIn(sign_in(10, 3)),
+        SignOut(SignInId(2)),
+        SetPassword(UserId(1), password(PasswordKind::Once)),
+        SetPassword(UserId(1), password(PasswordKind::Own)),
+        SetPassword(UserId(2), password(PasswordKind::Own)),
+        SignIn(sign_in(4, 2)),
+        RevokeUser(UserId(2)),
     ]);
     actions
         .into_iter()
