@@ -58,6 +58,8 @@ enum Command {
     Restore(Restore),
     /// What is in a service's database, whether it is whole, and bringing it to this version
     Database(Database),
+    /// Print the OpenAPI document of the HTTP API (docs/api.md)
+    Openapi,
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -446,6 +448,7 @@ pub fn main() -> ExitCode {
         Command::Backup(args) => commands::storage::backup(&args),
         Command::Restore(args) => commands::storage::restore(&args),
         Command::Database(args) => commands::storage::database(&args.command),
+        Command::Openapi => commands::openapi(),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

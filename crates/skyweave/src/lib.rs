@@ -2,6 +2,7 @@
 //! means is decided in the core crates; here it is asked for and shown.
 
 pub mod access;
+pub mod api;
 pub mod cli;
 mod commands;
 pub mod dish;

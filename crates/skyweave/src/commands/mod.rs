@@ -121,6 +121,14 @@ impl ScenarioSource {
     }
 }
 
+/// Prints the OpenAPI document.
+pub(crate) fn openapi() -> Result<std::process::ExitCode> {
+    use std::io::Write as _;
+    let document = serde_json::to_string_pretty(&crate::api::openapi())?;
+    writeln!(std::io::stdout().lock(), "{document}")?;
+    Ok(std::process::ExitCode::SUCCESS)
+}
+
 /// Finds and loads a scenario.
 pub(crate) fn load(name: &str) -> Result<World> {
     ScenarioSource::find(name)?.load(None)

@@ -1,0 +1,218 @@
+//! The HTTP interface of the service: JSON under `/api/v1`, for people's tools, programs and the console.
+//!
+//! It decides nothing: what may be done, by whom, and what comes of it is asked in `service`. It asks the desk, which executes
+//! commands, and [`LiveNetwork`], the network that runs. Slow or hostile clients cost a connection and no more.
+//! `docs/api.md` describes it; the OpenAPI document is made from the handlers ([`openapi`]).
+
+mod accounts;
+mod areas;
+mod caller;
+mod health;
+mod policy;
+mod problem;
+mod secret;
+mod server;
+mod session;
+mod terminals;
+mod users;
+mod wire;
+mod write;
+
+pub use server::{Listen, Server, TlsFiles};
+
+use crate::operator::{Desk, Rejected, StoreError};
+use axum::Router;
+use axum::http::Uri;
+use caller::{Needs, guarded};
+use policy::Policies;
+use problem::{Kind, Problem};
+use secret::Passwords;
+use session::Limiter;
+use skyweave_base::Time;
+use skyweave_service::{
+    Action, Claim, Command, Mandate, Password, PasswordKind, Permission, Register, Stamp, User,
+    UserId, UserStanding, UtId,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use wire::Tagger;
+use write::Answers;
+
+/// Bytes of a body, where nothing else is said.
+const BODY: usize = 1 << 20;
+
+/// What the interface asks of the network that runs. The calls answer at once.
+pub trait LiveNetwork: Send + Sync + 'static {
+    /// The network's time: a scenario may play on another day.
+    fn now(&self) -> Time;
+
+    /// What a terminal that is on the air says of itself.
+    fn claim(&self, terminal: UtId) -> Option<Claim>;
+}
+
+/// What all requests share.
+pub(crate) struct Api {
+    desk: Arc<Desk>,
+    network: Arc<dyn LiveNetwork>,
+    policies: Policies,
+    passwords: Passwords,
+    limiter: Limiter,
+    answers: Answers,
+    tagger: Tagger,
+    /// Whether clients come over TLS.
+    secure: bool,
+}
+
+impl Api {
+    pub(crate) fn open(
+        desk: Arc<Desk>,
+        network: Arc<dyn LiveNetwork>,
+        secure: bool,
+    ) -> Result<Self, Arc<StoreError>> {
+        let answers = desk.ask(|store| store.records("answer")).wait()?;
+        Ok(Self {
+            policies: Policies::new(&desk),
+            passwords: Passwords::new(),
+            limiter: Limiter::default(),
+            answers: Answers::load(answers),
+            tagger: Tagger::new(secret::random()),
+            desk,
+            network,
+            secure,
+        })
+    }
+
+    /// The wall clock: of tokens, sessions and the audit log.
+    pub(crate) fn wall_now(&self) -> Time {
+        crate::commands::wall_clock()
+    }
+
+    /// The register as it stands; not to be kept.
+    pub(crate) fn register(&self) -> Arc<Register> {
+        self.desk.register()
+    }
+
+    /// Makes the first owner as long as nobody has ever signed in. Returns its one-time secret, which is kept nowhere
+    /// else; a new start makes a new one until it was used.
+    pub(crate) fn make_owner(&self) -> Result<Option<String>, Rejected> {
+        let register = self.register();
+        let directory = register.directory();
+        let own = |p: &Password| p.kind == PasswordKind::Own;
+        let identified = directory.users().values().any(|u| u.identity.is_some());
+        let in_use = directory.passwords().values().any(own) || !directory.tokens().is_empty();
+        if in_use || identified {
+            return Ok(None);
+        }
+        let owner = User {
+            id: UserId(1),
+            name: "owner".into(),
+            mandate: Mandate::Owner,
+            identity: None,
+            standing: UserStanding::Active,
+        };
+        let secret = secret::one_time();
+        let password = Password {
+            hash: self.passwords.hash_now(&secret),
+            kind: PasswordKind::Once,
+        };
+        let user = (directory.users().is_empty()).then_some(Action::PutUser(owner));
+        let actions = user
+            .into_iter()
+            .chain([Action::SetPassword(UserId(1), password)]);
+        drop(register);
+        for action in actions {
+            let stamp = Stamp {
+                by: "rule:first_start".into(),
+                at: self.wall_now(),
+                why: "nobody has ever signed in".into(),
+            };
+            self.desk.execute(Command { stamp, action })?;
+        }
+        Ok(Some(secret))
+    }
+
+    /// The routes with this behind them.
+    pub(crate) fn router(self: &Arc<Self>) -> Router {
+        let (router, _) = routes().split_for_parts();
+        router
+            .fallback(no_such_address)
+            .method_not_allowed_fallback(no_such_method)
+            .with_state(Arc::clone(self))
+            .layer(axum::Extension(Arc::clone(self)))
+    }
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "skyweave",
+        description = "The service of a skyweave network: who may connect, where, and what happened. docs/api.md says how to use it.",
+    ),
+    components(schemas(Problem))
+)]
+struct Document;
+
+/// The OpenAPI document of the interface.
+pub fn openapi() -> OpenApi {
+    let (_, mut document) = routes().split_for_parts();
+    let components = document.components.get_or_insert_default();
+    let token = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A token of POST /api/v1/tokens"))
+        .build();
+    let session = ApiKeyValue::with_description(
+        caller::COOKIE,
+        "The cookie of POST /api/v1/session, for browsers: a change also needs an Origin of this server",
+    );
+    components.add_security_scheme("token", SecurityScheme::Http(token));
+    components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
+    document
+}
+
+fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(health::routes())
+        .merge(session::routes())
+        .merge(users::routes())
+        .merge(terminals::routes())
+        .merge(areas::routes())
+        .merge(accounts::routes())
+}
+
+/// Routes that need a permission, with bodies of the usual size.
+fn needs(permission: Permission) -> impl Fn(Method) -> Method {
+    move |route| guarded(Needs::Permission(permission), BODY, route)
+}
+
+type Method = utoipa_axum::router::UtoipaMethodRouter<Arc<Api>>;
+
+async fn no_such_address(uri: Uri) -> Problem {
+    Problem::new(
+        Kind::NotFound,
+        format!(
+            "nothing is at {}: /api/v1/openapi.json says what there is",
+            uri.path()
+        ),
+    )
+}
+
+async fn no_such_method(method: axum::http::Method, uri: Uri) -> Problem {
+    Problem::new(
+        Kind::NoSuchMethod,
+        format!("{method} is not possible at {}", uri.path()),
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Whoever holds one of these locks only moves values.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Work that takes long, off the threads that serve.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Problem::new(Kind::Broken, "the work ended in the middle"))
+}
