@@ -10,7 +10,7 @@ use h3o::{CellIndex, LatLng, Resolution};
 use rayon::prelude::*;
 
 /// Polygons, ready for many questions.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Polygons {
     /// Edges that cross each band of latitude of [`BAND_DEG`], from −90 degrees up.
     bands: Vec<Vec<Edge>>,
@@ -34,15 +34,7 @@ impl Polygons {
         let geojson: GeoJson = text
             .parse()
             .map_err(|e: geojson::Error| at.error(format!("not GeoJSON: {e}")))?;
-        let mut polygons = Self {
-            bands: vec![Vec::new(); BANDS],
-            bounds: [
-                f64::INFINITY,
-                f64::NEG_INFINITY,
-                f64::INFINITY,
-                f64::NEG_INFINITY,
-            ],
-        };
+        let mut polygons = Self::none();
         let mut problems = Problems::default();
         let mut kept = 0;
         let mut add = |value: &GeometryValue, field: String| {
@@ -75,7 +67,21 @@ impl Polygons {
         }
     }
 
-    fn add(
+    /// No polygon yet.
+    pub(crate) fn none() -> Self {
+        Self {
+            bands: vec![Vec::new(); BANDS],
+            bounds: [
+                f64::INFINITY,
+                f64::NEG_INFINITY,
+                f64::INFINITY,
+                f64::NEG_INFINITY,
+            ],
+        }
+    }
+
+    /// Adds the polygons of a geometry; `kept` counts over all areas of a file.
+    pub(crate) fn add(
         &mut self,
         value: &GeometryValue,
         at: &Location,

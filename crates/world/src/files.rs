@@ -59,6 +59,7 @@ pub(crate) mod builtin {
         UKRAINE_CELLS = "population/ukraine_h3r5.csv";
         WORLD_CELLS = "population/world_h3r4.csv";
         COUNTRIES = "boundaries/countries.csv";
+        CLIMATE = "propagation/climate_world_2p5deg.csv";
     }
 
     /// Name under which the snapshot is known to `sky.source`.

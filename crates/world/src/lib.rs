@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod area;
+mod climate;
 mod conditions;
 mod constellation;
 mod demand;
@@ -22,6 +23,7 @@ mod sites;
 mod summary;
 mod table;
 mod track;
+mod weather;
 mod world;
 
 pub use conditions::{
@@ -35,4 +37,5 @@ pub use scenario::description;
 pub use sites::{SitePairs, SiteRoute};
 pub use summary::Summary;
 pub use track::Track;
+pub use weather::{Between, RainField, Weather, WeatherError};
 pub use world::{Terminal, TerminalPlace, World};

@@ -8,6 +8,7 @@ use crate::fields::{Document, Fields, Located};
 use crate::files::builtin;
 use crate::places::Countries;
 use crate::problem::{Location, Problems, did_you_mean};
+use crate::weather::{self, Between};
 use core::ops::RangeInclusive;
 use skyweave_base::{Geodetic, GeodeticError, Utc};
 use skyweave_orbit::Format;
@@ -32,6 +33,7 @@ pub(crate) struct Scenario {
     pub(crate) links: LinkSpec,
     pub(crate) profile: Located<String>,
     pub(crate) preference: Preference,
+    pub(crate) weather: WeatherSpec,
     pub(crate) demand: Vec<DemandSpec>,
     pub(crate) terminals: Vec<TerminalSpec>,
     /// What is different from the rest.
@@ -142,6 +144,26 @@ pub(crate) enum LinkSpec {
     },
 }
 
+#[derive(Clone, Debug)]
+pub(crate) struct WeatherSpec {
+    pub(crate) at: Location,
+    pub(crate) kind: WeatherKind,
+    /// A climate grid in place of the built-in one.
+    pub(crate) climate: Option<Located<String>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum WeatherKind {
+    Clear,
+    Exceedance {
+        percent: f64,
+    },
+    Rain {
+        path: Located<String>,
+        between: Between,
+    },
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Area {
     World,
@@ -248,6 +270,7 @@ fn read(root: &Fields<'_, '_>, file: &str) -> Option<Scenario> {
         .and_then(|p| p.word("preference", &preferences))
         .map_or_else(Preference::default, |p| p.value);
     planner.iter().for_each(Fields::finish);
+    let weather = read_weather(root.table("weather"), file);
     let demand: Vec<_> = root
         .tables("demand")
         .into_iter()
@@ -282,6 +305,7 @@ fn read(root: &Fields<'_, '_>, file: &str) -> Option<Scenario> {
         links: links?,
         profile,
         preference,
+        weather,
         demand,
         terminals,
         conditions,
@@ -574,6 +598,53 @@ fn read_links(t: Option<Fields<'_, '_>>) -> Option<LinkSpec> {
     };
     t.finish();
     links
+}
+
+fn read_weather(t: Option<Fields<'_, '_>>, file: &str) -> WeatherSpec {
+    let Some(t) = t else {
+        return WeatherSpec {
+            at: Location::file(file).with_field("weather"),
+            kind: WeatherKind::Clear,
+            climate: None,
+        };
+    };
+    let percent = t.number("exceedance_percent", weather::PERCENT);
+    let rain = t.string("rain");
+    let words = [
+        ("bilinear", Between::Bilinear),
+        ("nearest", Between::Nearest),
+    ];
+    let between = t.word("interpolation", &words);
+    let climate = t.string("climate");
+    if let (Some(_), Some(rain)) = (&percent, &rain) {
+        t.report(
+            rain.at
+                .error("give either `exceedance_percent` or `rain`, not both"),
+        );
+    }
+    if let (Some(between), None) = (&between, &rain) {
+        t.report(between.at.error("has no meaning without `rain`"));
+    }
+    if let (Some(climate), None, None) = (&climate, &percent, &rain) {
+        t.report(
+            climate
+                .at
+                .error("has no meaning under a clear sky: give `exceedance_percent` or `rain` too"),
+        );
+    }
+    let at = t.at();
+    t.finish();
+    let kind = match (percent, rain) {
+        (_, Some(path)) => WeatherKind::Rain {
+            path,
+            between: between.map_or(Between::Bilinear, |b| b.value),
+        },
+        (Some(percent), None) => WeatherKind::Exceedance {
+            percent: percent.value,
+        },
+        (None, None) => WeatherKind::Clear,
+    };
+    WeatherSpec { at, kind, climate }
 }
 
 fn read_demand(t: Fields<'_, '_>, countries: &Countries) -> Option<DemandSpec> {

@@ -28,6 +28,8 @@ pub struct Summary {
     pub lasers: usize,
     /// The radio profile.
     pub profile: String,
+    /// The weather, in words.
+    pub weather: String,
     /// Gateways in use, and in the list.
     pub gateways: (usize, usize),
     /// Points of presence in use, and in the list.
@@ -69,6 +71,7 @@ impl Summary {
             },
             lasers: sky.lasers.len(),
             profile: world.profile.name.clone(),
+            weather: world.atmosphere.words(&world.cells, world.gateways()),
             gateways: (world.ground.gateways.len(), world.ground.gateways_listed),
             pops: (world.ground.pops.len(), world.ground.pops_listed),
             cells: world.cells.len(),
@@ -104,7 +107,7 @@ impl fmt::Display for Summary {
         }
         write!(f, "\nearth       {}", self.earth_orientation)?;
         write!(f, "\nlasers      {} links", self.lasers)?;
-        write!(f, "\nradio       {}", self.profile)?;
+        write!(f, "\nradio       {}; {}", self.profile, self.weather)?;
         write!(
             f,
             "\ngateways    {} of {} listed",

@@ -3,6 +3,7 @@
 //! The only translator between the crates below: sky and demand become the planner's inputs, a plan becomes a forwarding
 //! table. It knows no file, clock or socket; what it needs of them is given to [`World::load`].
 
+use crate::climate::ClimateGrid;
 use crate::conditions::{self, ConditionError, Conditions};
 use crate::constellation::{self, Constellation, LeftOut};
 use crate::demand::{self, CellDemand, Demand, cell_at, read_located};
@@ -12,9 +13,12 @@ use crate::ground::{self, Ground, NearestPop};
 use crate::places::{Place, PlaceError, find_place};
 use crate::problem::{Location, Problem, Problems, suggestions};
 use crate::region::Region;
-use crate::scenario::{LinkSpec, PlaceSpec, Scenario, Start, TerminalSpec};
+use crate::scenario::{
+    LinkSpec, PlaceSpec, Scenario, Start, TerminalSpec, WeatherKind, WeatherSpec,
+};
 use crate::summary::Summary;
 use crate::track::Track;
+use crate::weather::{Atmosphere, RainField, Weather, WeatherError};
 use h3o::{CellIndex, LatLng, Resolution};
 use rayon::prelude::*;
 use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, SatId, Span, TerminalId, Time};
@@ -22,7 +26,6 @@ use skyweave_dataplane::EpochTable;
 use skyweave_orbit::{Elements, Ephemeris, Sky, Vectors};
 use skyweave_plan::{
     Access, Cell, Gateway, Inputs, LiveTerminal, Plan, PointOfPresence, Preference, SatelliteState,
-    Weather,
 };
 use skyweave_radio::{LinkLimit, Profile};
 use skyweave_service::Decision;
@@ -58,6 +61,7 @@ pub struct World {
     open: Arc<[Cell]>,
     /// The open background and the live terminals that do not move.
     pub(crate) cells: Arc<[Cell]>,
+    pub(crate) atmosphere: Atmosphere,
     /// Ascending by id.
     pub(crate) terminals: Vec<Terminal>,
     next_terminal: u32,
@@ -152,6 +156,7 @@ impl World {
             _ => core::f64::consts::FRAC_PI_2,
         };
         let terminals = load_terminals(&scenario.terminals, reach_rad, files, &mut problems);
+        let weather = load_weather(&scenario.weather, files, &mut problems);
         if problems.has_errors() {
             return Err(problems);
         }
@@ -182,6 +187,7 @@ impl World {
             background: Arc::default(),
             closed: Arc::default(),
             open: Arc::default(),
+            atmosphere: Atmosphere::default(),
             terminals: Vec::new(),
             next_terminal: 0,
             first_joined: TerminalId(scenario.terminals.len() as u32),
@@ -199,6 +205,21 @@ impl World {
             let at = place.map_or(&scenario.conditions.at, |(_, at)| at);
             world.warnings.push(at.error(error.to_string()));
         }
+        if let Some((weather, climate)) = weather {
+            world.atmosphere.climate = climate;
+            let minds = Atmosphere::matters_to(&world.profile);
+            if weather != Weather::Clear && !minds {
+                world.warnings.push(scenario.weather.at.warning(format!(
+                    "the rates of the radio profile `{}` do not mind the weather: a profile with link budgets does, such as starlink-v2mini",
+                    world.profile.name
+                )));
+            }
+            if let Err(error) = world.set_weather(weather) {
+                world
+                    .warnings
+                    .push(scenario.weather.at.error(error.to_string()));
+            }
+        }
         if world.warnings.has_errors() {
             return Err(world.warnings);
         }
@@ -215,6 +236,25 @@ impl World {
     pub fn set_conditions(&mut self, conditions: Conditions) -> Result<(), ConditionError> {
         self.try_conditions(conditions)
             .map_err(|mut errors| errors.swap_remove(0))
+    }
+
+    /// The weather; at first the scenario's own.
+    pub fn weather(&self) -> &Weather {
+        &self.atmosphere.weather
+    }
+
+    /// Puts weather in place of that which was there, from the next [`inputs`](Self::inputs) on. If it does not fit this world
+    /// nothing changes.
+    pub fn set_weather(&mut self, weather: Weather) -> Result<(), WeatherError> {
+        self.atmosphere
+            .set(weather, self.start, &self.cells, &self.gateways)?;
+        self.settle_weather();
+        Ok(())
+    }
+
+    fn settle_weather(&mut self) {
+        self.atmosphere
+            .settle(&self.profile, &self.cells, &self.gateways);
     }
 
     /// This world under other conditions.
@@ -477,20 +517,24 @@ impl World {
             };
             (serves && matters()).then_some(state)
         });
+        let cells = self.with_live(&self.cells, |t| match &t.place {
+            TerminalPlace::Fixed(_) => None,
+            TerminalPlace::Moving(_) => Some(self.position(t, middle)),
+        });
+        let weather =
+            self.atmosphere
+                .at(middle, &self.profile, &self.cells, &cells, &self.gateways);
         Inputs {
             epoch,
             profile: Arc::clone(&self.profile),
             preference: self.preference,
-            cells: self.with_live(&self.cells, |t| match &t.place {
-                TerminalPlace::Fixed(_) => None,
-                TerminalPlace::Moving(_) => Some(self.position(t, middle)),
-            }),
+            cells,
             live: self.live_terminals(epoch).into(),
             satellites: satellites.collect(),
             gateways: Arc::clone(&self.gateways),
             pops: Arc::clone(&self.pops),
             lasers: Arc::clone(&self.constellation.lasers),
-            weather: Weather::default(),
+            weather,
         }
     }
 
@@ -581,6 +625,7 @@ impl World {
             TerminalPlace::Fixed(place) => Some(*place),
             TerminalPlace::Moving(_) => None,
         });
+        self.settle_weather();
     }
 
     /// The cells with those live terminals added for which `place` says where they are.
@@ -681,6 +726,34 @@ fn load_profile(
     let mut profile = profile.map_err(|problem| problems.push(problem)).ok()?;
     set_limits(&mut profile, scenario, problems);
     Some(profile)
+}
+
+/// The weather, and the climate grid that the scenario names.
+fn load_weather(
+    spec: &WeatherSpec,
+    files: &dyn Files,
+    problems: &mut Problems,
+) -> Option<(Weather, Option<Arc<ClimateGrid>>)> {
+    let climate = match &spec.climate {
+        None => None,
+        Some(path) => {
+            let bytes = read_located(path, files, problems)?;
+            let parsed = ClimateGrid::parse(path, &bytes);
+            let grid = parsed.map_err(|found| problems.0.extend(found.0)).ok()?;
+            Some(Arc::new(grid))
+        }
+    };
+    let weather = match &spec.kind {
+        WeatherKind::Clear => Weather::Clear,
+        &WeatherKind::Exceedance { percent } => Weather::Exceedance { percent },
+        WeatherKind::Rain { path, between } => {
+            let bytes = read_located(path, files, problems)?;
+            let parsed = RainField::parse(path, &bytes, *between);
+            let field = parsed.map_err(|found| problems.0.extend(found.0)).ok()?;
+            Weather::Rain(Arc::new(field))
+        }
+    };
+    Some((weather, climate))
 }
 
 /// Puts the scenario's limits in place of the profile's.

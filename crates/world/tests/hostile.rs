@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 use skyweave_base::Time;
-use skyweave_world::{Files, FilesError, SitePairs, Track, World, builtin_scenario, description};
+use skyweave_world::{
+    Between, Files, FilesError, RainField, SitePairs, Track, World, builtin_scenario, description,
+};
 
 /// The same bytes for every file.
 struct Only(Vec<u8>);
@@ -33,6 +35,10 @@ const AREA: &str =
     r#"{"type":"Polygon","coordinates":[[[30,50],[31,50],[31,51],[30,51],[30,50]]]}"#;
 const GATEWAYS: &str =
     "name,lat_deg,lon_deg,status,ka_antennas,ka_min_elev_deg\nA,50,20,live,8,25\n";
+const RAIN: &str =
+    "time,lat_deg,lon_deg,rain_mm_h\n2026-05-21T00:00:00Z,50,30,4\n2026-05-21T00:00:00Z,51,30,5\n";
+const RAIN_AREA: &str = r#"{"type":"Feature","properties":{"rain_mm_h":5,"time":"2026-05-21T00:00:00Z"},"geometry":{"type":"Polygon","coordinates":[[[30,50],[31,50],[31,51],[30,51],[30,50]]]}}"#;
+const CLIMATE: &str = "lat_deg,lon_deg,rain_rate_001_mm_h,rain_height_km,mean_temp_k,water_vapour_g_m3_p50\n-90,-180,50,5,300,20\n90,-180,50,5,300,nan\n-90,0,50,5,300,20\n90,0,50,5,300,20\n";
 const PAIRS_OF_LASERS: &str = "0 1\n1 2\n3,4\n";
 
 /// A good text in which some bytes were changed, put in or lost; or noise.
@@ -71,6 +77,22 @@ proptest! {
     #[test]
     fn polygons(bytes in spoilt(AREA)) {
         load("[[demand]]\narea = \"x.geojson\"\nspread = \"uniform\"\nterminals = 9\nrate_mbps = 1.0\n", bytes);
+    }
+
+    #[test]
+    fn rain_fields(csv in spoilt(RAIN), geojson in spoilt(RAIN_AREA)) {
+        let here = skyweave_base::Geodetic::from_degrees(50.5, 30.5).unwrap();
+        for (name, bytes) in [("x.csv", csv), ("x.geojson", geojson)] {
+            if let Ok(field) = RainField::parse(name, &bytes, Between::Bilinear) {
+                let t = field.times().map_or(Time::default(), |(from, _)| from);
+                prop_assert!((0.0..=500.0).contains(&field.rain_mm_h(here, t)));
+            }
+        }
+    }
+
+    #[test]
+    fn climates(bytes in spoilt(CLIMATE)) {
+        load("[radio]\nprofile = \"starlink-v1.5\"\n[weather]\nexceedance_percent = 0.1\nclimate = \"x.csv\"\n[[terminal]]\nname = \"a\"\nplace = \"10,20\"\nrate_mbps = 1.0\n", bytes);
     }
 
     #[test]

@@ -93,9 +93,14 @@ impl SlantPath {
     pub fn attenuation_in_rain(&self, climate: &Climate, rain_mm_h: f64) -> SlantAttenuation {
         SlantAttenuation {
             gas_db: self.gas_db(climate),
-            rain_db: self.rain(climate).attenuation_001_db(rain_mm_h),
+            rain_db: self.rain_db(climate, rain_mm_h),
             ..SlantAttenuation::default()
         }
+    }
+
+    /// Attenuation by rain of so many mm/h at the place alone, dB.
+    pub fn rain_db(&self, climate: &Climate, rain_mm_h: f64) -> f64 {
+        self.rain(climate).attenuation_001_db(rain_mm_h)
     }
 
     fn gas_db(&self, climate: &Climate) -> f64 {
