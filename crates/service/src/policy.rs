@@ -6,7 +6,7 @@
 
 use crate::area::{AreaKind, ServiceArea};
 use crate::cover::{CELLS, Cover, cell_of};
-use crate::ids::{AreaId, ListId, PlanId};
+use crate::ids::{AreaId, ListId, Market, PlanId};
 use crate::life::{Place, State, Terminal};
 use crate::register::Register;
 use crate::rules::{Access, Case, Decision, Explanation, Here, Home, Stage, decide, explain};
@@ -184,6 +184,41 @@ impl Policy {
             )
         };
         explain(&self.case(&facts, t), name)
+    }
+
+    /// Is the service open at a place, to anybody at all? It is where an allow list decides, for those on it. Sea, speed and
+    /// plans are a matter of single terminals.
+    pub fn is_open(&self, at: Geodetic, t: Time) -> bool {
+        let Some(probe) = Probe::new(at.lat_deg(), at.lon_deg()) else {
+            return false;
+        };
+        let mut areas = self.zones.at(cell_of(probe)).iter();
+        let decides = |&(n, piece): &(u32, u32)| {
+            let Compiled { area, cover } = &self.areas[n as usize];
+            let open = match &area.kind {
+                AreaKind::Allow { .. } | AreaKind::AllowListRequired { .. } => true,
+                AreaKind::Deny { .. } => false,
+                AreaKind::SpeedLimit { .. } | AreaKind::Sea => return None,
+            };
+            let here = area.validity.contains(t)
+                && (piece == WHOLE || cover.contains(piece as usize, probe));
+            here.then_some(open)
+        };
+        areas
+            .find_map(decides)
+            .unwrap_or(self.defaults.elsewhere == Elsewhere::Open)
+    }
+
+    /// The market of a place: that of the first area there that belongs to one.
+    pub fn market(&self, at: Geodetic, t: Time) -> Option<Market> {
+        let probe = Probe::new(at.lat_deg(), at.lon_deg())?;
+        let mut areas = self.zones.at(cell_of(probe)).iter();
+        areas.find_map(|&(n, piece)| {
+            let Compiled { area, cover } = &self.areas[n as usize];
+            let here = area.validity.contains(t)
+                && (piece == WHOLE || cover.contains(piece as usize, probe));
+            area.market.filter(|_| here)
+        })
     }
 
     /// The first instant after `t` at which an area begins or ends: until then, answers change only with the register.

@@ -7,6 +7,7 @@ pub use storage::{Audit, AuditCommand, Backup, Database, DatabaseArgs, DatabaseC
 use crate::access::Choice;
 use crate::commands;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use skyweave_service::UtId;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -158,6 +159,12 @@ pub struct Run {
     /// Results of --predict as JSON
     #[arg(long)]
     pub json: bool,
+    /// Join as this terminal of the service's register, which proves itself with its key
+    #[arg(long, value_name = "ID", requires = "key")]
+    pub terminal: Option<UtId>,
+    /// With --terminal: the file with its key, a line `ID KEY` (up keeps the keys of its own beside the database)
+    #[arg(long, value_name = "FILE", requires = "terminal")]
+    pub key: Option<PathBuf>,
     /// For a network of its own: where its service is kept, as of `skyweave up` (default: none)
     #[arg(long, value_name = "URL|FILE|none")]
     pub database: Option<Choice>,

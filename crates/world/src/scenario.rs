@@ -6,7 +6,7 @@
 use crate::conditions::{Conditions, NewGateway};
 use crate::fields::{Document, Fields, Located};
 use crate::files::builtin;
-use crate::places::Countries;
+use crate::places::{Countries, find_place};
 use crate::problem::{Location, Problems, did_you_mean};
 use crate::weather::{self, Between};
 use core::ops::RangeInclusive;
@@ -204,6 +204,8 @@ pub(crate) enum PlaceSpec {
 pub(crate) struct TerminalSpec {
     pub(crate) name: Located<String>,
     pub(crate) place: PlaceSpec,
+    /// Where it says it is, if that is not where it is.
+    pub(crate) claims: Option<Geodetic>,
     pub(crate) rate_kbps: u32,
 }
 
@@ -810,10 +812,18 @@ fn read_terminal(t: Fields<'_, '_>) -> Option<TerminalSpec> {
             None
         }
     };
+    let claims = t.string("claims").and_then(|text| match find_place(&text) {
+        Ok(place) => Some(place.position),
+        Err(error) => {
+            t.report(text.at.error(error.to_string()));
+            None
+        }
+    });
     t.finish();
     Some(TerminalSpec {
         name: name?,
         place: place?,
+        claims,
         rate_kbps: rate_kbps(*rate?),
     })
 }

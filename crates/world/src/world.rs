@@ -21,7 +21,9 @@ use crate::track::Track;
 use crate::weather::{Atmosphere, RainField, Weather, WeatherError};
 use h3o::{CellIndex, LatLng, Resolution};
 use rayon::prelude::*;
-use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, SatId, Span, TerminalId, Time};
+use skyweave_base::{
+    CellId, Ecef, EpochNumber, Geodetic, SatId, Span, TerminalId, Time, great_circle_m,
+};
 use skyweave_dataplane::EpochTable;
 use skyweave_orbit::{Elements, Ephemeris, Sky, Vectors};
 use skyweave_plan::{
@@ -79,6 +81,8 @@ pub struct Terminal {
     pub name: String,
     /// Where it is.
     pub place: TerminalPlace,
+    /// Where it says it is, if that is not where it is.
+    pub claims: Option<Geodetic>,
     /// What it asks toward the ground, kbit/s.
     pub ask_kbps: u32,
     /// What the service decided; `None` without a service, and then it is entitled to all.
@@ -194,7 +198,8 @@ impl World {
             warnings: problems,
         };
         for (spec, place) in scenario.terminals.iter().zip(terminals) {
-            world.join(spec.name.value.clone(), place, spec.rate_kbps);
+            let id = world.join(spec.name.value.clone(), place, spec.rate_kbps);
+            world.terminals[id.index()].claims = spec.claims;
         }
         let wrong = world.try_conditions(scenario.conditions.value.clone());
         for error in wrong.err().unwrap_or_default() {
@@ -408,6 +413,27 @@ impl World {
         }
     }
 
+    /// Where a live terminal says it is at a time: where it stands, unless the scenario lets it say otherwise.
+    pub fn claimed(&self, terminal: &Terminal, t: Time) -> Geodetic {
+        terminal
+            .claims
+            .unwrap_or_else(|| self.position(terminal, t))
+    }
+
+    /// Centre of a cell and the distance of its farthest corner, m; `None` if it is no cell.
+    pub fn cell_place(&self, cell: CellId) -> Option<(Geodetic, f64)> {
+        let index = CellIndex::try_from(cell.0).ok()?;
+        let place = |at: LatLng| Geodetic {
+            lat_rad: at.lat_radians(),
+            lon_rad: at.lng_radians(),
+            height_m: 0.0,
+        };
+        let centre = place(index.into());
+        let corners = index.boundary();
+        let corners = corners.iter().map(|&c| great_circle_m(centre, place(c)));
+        Some((centre, corners.fold(0.0, f64::max)))
+    }
+
     /// A place from the name of a live terminal (where it stands at the start), `LAT,LON`, or the name of a city.
     pub fn resolve_place(&self, text: &str) -> Result<Place, PlaceError> {
         if let Some(terminal) = self.terminal(text) {
@@ -586,6 +612,7 @@ impl World {
             id,
             name,
             place,
+            claims: None,
             ask_kbps,
             decision: None,
         });

@@ -6,12 +6,22 @@
 
 mod commission;
 mod keys;
+mod page;
 mod place;
+mod proof;
+mod suspicion;
+mod watch;
 
 pub use commission::{ENROLLED_PLAN, Enrolment, GUESTS, SCENARIO_TERMINALS};
 pub use keys::{KeyFileError, Keys};
+pub use page::AccountPage;
 pub use place::{Choice, ServicePlace, state_folder};
 
+pub use proof::{Challenge, Gate, NotProven, Proof};
+pub(crate) use suspicion::Observed;
+pub(crate) use watch::{Said, UNKNOWN, Watch, claim};
+
+use crate::live::lock;
 use crate::operator::{Desk, Rejected, StoreError};
 use skyweave_base::{Geodetic, Time};
 use skyweave_service::{AccountId, UtId};
@@ -35,6 +45,8 @@ pub enum ServiceError {
         "no folder to keep the service in: neither XDG_STATE_HOME nor HOME is set; say --database FILE or --database none"
     )]
     NoStateFolder,
+    #[error("the terminal has not proved who it is: {0}")]
+    NotProven(#[from] NotProven),
     #[error("the service could not be set up: {0}")]
     Rejected(#[from] Rejected),
 }
@@ -44,6 +56,7 @@ pub enum ServiceError {
 pub struct Service {
     desk: Arc<Desk>,
     keys: Mutex<Keys>,
+    gate: Mutex<Gate>,
     place: ServicePlace,
     commissioned: bool,
 }
@@ -63,6 +76,7 @@ impl Service {
         Ok(Self {
             desk: Arc::new(desk),
             keys: Mutex::new(keys),
+            gate: Mutex::default(),
             place,
             commissioned,
         })
@@ -83,6 +97,32 @@ impl Service {
         self.commissioned
     }
 
+    /// What a terminal is to sign.
+    pub fn challenge(&self, terminal: UtId, now: Time) -> Challenge {
+        lock(&self.gate).challenge(terminal, now)
+    }
+
+    /// Whether a proof is one, by the key that the register knows.
+    ///
+    /// # Errors
+    /// [`NotProven`]
+    pub fn judge(&self, proof: &Proof, now: Time) -> Result<UtId, NotProven> {
+        let register = self.desk.register();
+        let key = |id| register.terminals().get(&id).map(|t| t.key);
+        lock(&self.gate).judge(proof, key, now)
+    }
+
+    /// Lets a terminal of this machine prove who it is, with its key from the file.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the file has no key of it, or another than the register.
+    pub fn prove_own(&self, terminal: UtId, now: Time) -> Result<(), ServiceError> {
+        let challenge = self.challenge(terminal, now);
+        let proof = challenge.sign(lock(&self.keys).get(terminal)?);
+        self.judge(&proof, now)?;
+        Ok(())
+    }
+
     /// Puts an emulated terminal on the books that the register does not know yet: sold, registered to `account`, activated
     /// at `at`. As long as that account is active; the operator closes enrolment by disabling it.
     ///
@@ -95,7 +135,7 @@ impl Service {
         at: Geodetic,
         now: Time,
     ) -> Result<Enrolment, ServiceError> {
-        let key = || Ok(crate::live::lock(&self.keys).public_key_or_new(terminal)?);
+        let key = || Ok(lock(&self.keys).public_key_or_new(terminal)?);
         commission::enrol(&self.desk, terminal, account, at, now, key)
     }
 }

@@ -1,20 +1,24 @@
 //! A live run: a world, its network, and the loop that keeps plans ready. `up` shows it; `run` and `shell` use it.
 
+mod service;
+
+use self::service::{Made, ServiceStatus, Session, admit_scenario};
 use super::summary::Summary;
-use super::wall_clock;
-use crate::access::{GUESTS, SCENARIO_TERMINALS, Service};
+use crate::access::{Proof, Service, UNKNOWN, Watch};
 use crate::cli::{Carry, DishOptions, Way};
 use crate::dish::{DishAddress, Dishes, Settings};
 use crate::live::{
-    Clock, Controller, LiveError, Network, NetworkConfig, Realtime, TerminalConfig, UplinkChoice,
+    Attachment, Clock, Controller, LiveError, Network, NetworkConfig, Realtime, TerminalConfig,
+    UplinkChoice,
 };
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use skyweave_base::{CellId, Enu, EpochNumber, Seed, Span, TerminalId, Time, great_circle_m};
 use skyweave_dataplane::EpochTable;
 use skyweave_dish::{Cause, FileNames, Identity, Look, Permissions, Schedule};
-use skyweave_plan::{Plan, Planner, Reason, TerminalOutcome};
-use skyweave_service::UtId;
+use skyweave_plan::{Access, Plan, Planner, Reason, TerminalOutcome};
+use skyweave_service::{BadUtId, Code, UtId};
 use skyweave_world::{Terminal, World};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -39,6 +43,8 @@ pub(crate) struct Report {
     pub(crate) end_ns: Time,
     /// True if the plan was not ready when its epoch began.
     pub(crate) late: bool,
+    /// `None`: every terminal is entitled.
+    pub(crate) service: Option<ServiceStatus>,
     pub(crate) live: Vec<LiveTerminalReport>,
 }
 
@@ -56,6 +62,10 @@ pub(crate) struct LiveTerminalReport {
     pub(crate) up_mbps: f64,
     /// Planned round trip to the point of presence at each second of the epoch, the end included, ms.
     pub(crate) planned_rtt_ms: Vec<f64>,
+    /// How far its packets may go; `None`: nowhere.
+    pub(crate) access: Option<Access>,
+    /// What its dish shows of the service's decision; `None` without a service.
+    pub(crate) code: Option<Code>,
     /// Why it has no service.
     pub(crate) reason: Option<String>,
     /// Where this machine reaches its dish; `None` if no packets are carried.
@@ -87,6 +97,12 @@ pub(crate) struct LiveRun {
     planner: Mutex<Planner>,
     /// `None`: every terminal is entitled.
     service: Option<Service>,
+    /// Follows the service. Locked before all others.
+    watch: Option<Mutex<Watch>>,
+    /// Who live terminals have proved to be.
+    sessions: Mutex<BTreeMap<TerminalId, Session>>,
+    /// The plan that packets follow and those that they will, ascending. Locked before the world.
+    made: Mutex<Vec<Made>>,
     /// How many processes use a terminal that joined at run time.
     attached: Mutex<BTreeMap<TerminalId, usize>>,
     /// Before the network, which their threads use.
@@ -146,6 +162,7 @@ fn prepare(
         start_ns: plan.start,
         end_ns: plan.end,
         late: false,
+        service: None,
         live: plan
             .terminals
             .iter()
@@ -299,16 +316,23 @@ fn describe(
         down_mbps: 0.0,
         up_mbps: 0.0,
         planned_rtt_ms: Vec::new(),
+        access: outcome.service.ok().map(|s| s.access),
+        code: terminal.and_then(|t| t.decision).map(|d| d.code()),
         reason: None,
         dish: None,
     };
+    let refused = terminal
+        .and_then(|t| t.decision)
+        .filter(|d| !d.is_granted());
+    let refusal = refused.map(|d| d.sentence().to_owned());
     let service = match outcome.service {
         Ok(service) => service,
         Err(reason) => {
-            told.reason = Some(reason.to_string());
+            told.reason = Some(refusal.unwrap_or_else(|| reason.to_string()));
             return told;
         }
     };
+    told.reason = refusal;
     let slot = plan.slots[service.slot as usize];
     let landing = &plan.landings[slot.landing as usize];
     told.satellite = Some(world.satellites()[slot.satellite.index()].name.clone());
@@ -349,22 +373,21 @@ impl LiveRun {
     ) -> Result<(Arc<Self>, Plan)> {
         let starts_now = world.starts_now();
         let first_epoch = world.first_epoch();
+        let mut world = world;
+        let (sessions, watch) = match &service {
+            Some(service) => {
+                let (sessions, watch) = admit_scenario(&mut world, service, first_epoch.start())?;
+                (sessions, Some(watch))
+            }
+            None => (BTreeMap::new(), None),
+        };
+        // Who has not proved its key gets no address.
         let live: Vec<_> = world
             .terminals()
             .iter()
+            .filter(|t| watch.is_none() || sessions.contains_key(&t.id))
             .map(|t| (t.id, t.name.clone(), identity(&world, t)))
             .collect();
-        if let Some(service) = &service {
-            for terminal in world.terminals() {
-                let at = world.position(terminal, world.start());
-                service.enrol(
-                    ut_id(&world, terminal),
-                    SCENARIO_TERMINALS,
-                    at,
-                    wall_clock(),
-                )?;
-            }
-        }
         let world = Mutex::new(world);
         let mut planner = Planner::default();
         let first = pool.install(|| prepare(&world, &mut planner, first_epoch, None))?;
@@ -407,6 +430,9 @@ impl LiveRun {
             pool,
             planner: Mutex::new(planner),
             service,
+            watch: watch.map(Mutex::new),
+            sessions: Mutex::new(sessions),
+            made: Mutex::new(Vec::new()),
             attached: Mutex::new(BTreeMap::new()),
             dishes,
             network,
@@ -416,6 +442,12 @@ impl LiveRun {
             scenario: scenario.to_owned(),
         });
         let plan = run.adopt(first)?;
+        if let Some(network) = &run.network {
+            let asked = Arc::downgrade(&run);
+            network.serve_pages(move |address| asked.upgrade()?.account_page(address))?;
+        }
+        // Before anybody sees a terminal's dish.
+        run.look(false)?;
         if let (Some(network), true) = (&run.network, options.serve) {
             network.serve(Arc::new(Door(Arc::downgrade(&run))))?;
         }
@@ -426,7 +458,21 @@ impl LiveRun {
     fn adopt(&self, mut prepared: Prepared) -> Result<Plan> {
         // The first plan is made before the clock starts.
         let first = lock(&self.state).reports.is_empty();
+        let mut made = lock(&self.made);
+        {
+            // Decisions may have changed while it was made.
+            let world = lock(&self.world);
+            let live = world.live_terminals(prepared.plan.epoch);
+            if let Some(amended) = prepared.plan.amended(&live) {
+                prepared.table = world.forwarding(&amended);
+                let outcomes = amended.terminals.iter();
+                prepared.report.live = outcomes
+                    .map(|o| describe(&world, &amended, &prepared.table, o))
+                    .collect();
+            }
+        }
         prepared.report.late = !first && self.clock.now() > prepared.plan.start;
+        prepared.report.service = self.service_status();
         if let Some(dishes) = &self.dishes {
             for (terminal, schedule) in prepared.schedules {
                 dishes.schedule(terminal, schedule);
@@ -439,6 +485,15 @@ impl LiveRun {
             network.install(Arc::new(prepared.table))?;
             network.publish(&serde_json::to_value(&prepared.report)?);
         }
+        made.push(Made {
+            plan: prepared.plan.clone(),
+            revision: 0,
+        });
+        // The one that is followed, however late it is, and those after it.
+        let now = self.clock.now();
+        let followed = made.iter().rposition(|m| m.plan.start <= now).unwrap_or(0);
+        made.drain(..followed);
+        drop(made);
         let mut state = lock(&self.state);
         state.late += u64::from(prepared.report.late);
         state.reports.push_back(prepared.report);
@@ -554,46 +609,78 @@ impl LiveRun {
 
     /// The state as joining processes read it.
     pub(crate) fn status(&self) -> Status {
+        let service = self.service_status();
         let state = lock(&self.state);
         Status {
             scenario: self.scenario.clone(),
             pid: std::process::id(),
             clock: self.clock,
             late: state.late,
+            service,
             epochs: state.reports.iter().map(EpochStatus::from).collect(),
         }
     }
 
-    /// The terminal at a place, made if need be; returns once it has service or it is clear that it has none.
-    pub(crate) fn terminal_at(&self, place: &str) -> Result<TerminalId> {
+    /// The terminal at a place, made if need be; returns once it has service, or its account page, or it is clear that it has
+    /// neither. With a proof it is a new one there, whoever else stands at the place: the terminal that the proof is of.
+    pub(crate) fn terminal_at(&self, place: &str, proof: Option<&Proof>) -> Result<Attachment> {
         let network = self
             .network
             .as_ref()
             .context("the network runs without packets")?;
         let mut attached = lock(&self.attached);
-        let (id, joined) = lock(&self.world).terminal_at(place)?;
+        let (id, joined) = self.find_or_join(place, proof)?;
         if joined && !attached.contains_key(&id) {
             let name = place.to_owned();
-            let added = network
-                .add_terminal(TerminalConfig { id, name })
-                .and_then(|_| self.add_dish(id))
-                .map_err(anyhow::Error::from)
-                .and_then(|()| self.enrol_guest(id));
+            // Who it is comes first: without that it gets no address.
+            let added = self.prove(id, proof).and_then(|()| {
+                network.add_terminal(TerminalConfig { id, name })?;
+                self.add_dish(id)?;
+                Ok(self.look(false)?)
+            });
             if let Err(error) = added {
-                lock(&self.world).remove_terminal(id);
-                let _ = network.remove_terminal(id);
+                self.forget(id);
                 return Err(error);
             }
+        }
+        if self.service.is_some() && !lock(&self.sessions).contains_key(&id) {
+            anyhow::bail!("the terminal at {place} has not proved its key: it gets no address");
         }
         if joined {
             *attached.entry(id).or_insert(0) += 1;
         }
         drop(attached);
-        if let Err(error) = self.wait_for_service(id, place) {
-            self.leave(id);
-            return Err(error);
+        self.wait_for_service(id, place)
+            .map(|notice| Attachment {
+                terminal: id,
+                notice,
+            })
+            .inspect_err(|_| self.leave(id))
+    }
+
+    fn find_or_join(&self, place: &str, proof: Option<&Proof>) -> Result<(TerminalId, bool)> {
+        let mut world = lock(&self.world);
+        let (id, joined) = match proof {
+            None => world.terminal_at(place)?,
+            Some(proof) => {
+                let position = world.resolve_place(place)?.position;
+                // The same terminal may be here twice: that is for the detectors to see.
+                let number = world.terminals().last().map_or(0, |t| t.id.0 + 1);
+                let name = format!("{} {number}", proof.challenge.terminal());
+                (
+                    world.add_terminal(&name, position, World::DEFAULT_ASK_KBPS)?,
+                    true,
+                )
+            }
+        };
+        // Until it has proved who it is no plan gives it anything.
+        let new = world
+            .terminal_by_id(id)
+            .is_some_and(|t| t.decision.is_none());
+        if self.service.is_some() && new {
+            world.set_decisions([(id, UNKNOWN)]);
         }
-        Ok(id)
+        Ok((id, joined))
     }
 
     /// Switches on the dish of a terminal that has joined.
@@ -602,25 +689,6 @@ impl LiveRun {
         if let (Some(dishes), Some(terminal)) = (&self.dishes, world.terminal_by_id(id)) {
             dishes.add(id, identity(&world, terminal))?;
         }
-        Ok(())
-    }
-
-    /// Puts a terminal on the books that has joined.
-    fn enrol_guest(&self, id: TerminalId) -> Result<()> {
-        let Some(service) = &self.service else {
-            return Ok(());
-        };
-        let world = lock(&self.world);
-        let Some(terminal) = world.terminal_by_id(id) else {
-            return Ok(());
-        };
-        let (ut, at) = (
-            ut_id(&world, terminal),
-            world.position(terminal, world.start()),
-        );
-        // A database may take its time.
-        drop(world);
-        service.enrol(ut, GUESTS, at, wall_clock())?;
         Ok(())
     }
 
@@ -633,18 +701,24 @@ impl LiveRun {
         *users -= 1;
         if *users == 0 {
             attached.remove(&id);
-            lock(&self.world).remove_terminal(id);
-            if let Some(dishes) = &self.dishes {
-                dishes.remove(id);
-            }
-            if let Some(network) = &self.network {
-                // Without packets there is nothing to remove, and an error here has nobody to hear it.
-                let _ = network.remove_terminal(id);
-            }
+            self.forget(id);
         }
     }
 
-    fn wait_for_service(&self, id: TerminalId, place: &str) -> Result<()> {
+    fn forget(&self, id: TerminalId) {
+        lock(&self.sessions).remove(&id);
+        lock(&self.world).remove_terminal(id);
+        if let Some(dishes) = &self.dishes {
+            dishes.remove(id);
+        }
+        if let Some(network) = &self.network {
+            // Without packets there is nothing to remove, and an error here has nobody to hear it.
+            let _ = network.remove_terminal(id);
+        }
+    }
+
+    /// Waits until packets may go somewhere; what is told is why they go no farther than the account page.
+    fn wait_for_service(&self, id: TerminalId, place: &str) -> Result<Option<String>> {
         let begun = Instant::now();
         let mut tried = 0;
         let mut after = None;
@@ -656,11 +730,11 @@ impl LiveRun {
                 continue;
             }
             match report.live.iter().find(|t| t.id == id) {
-                Some(told) if told.reason.is_none() => {
+                Some(told) if told.access.is_some() => {
                     if !self.wait_until(report.start_ns) {
                         anyhow::bail!("the network is ending");
                     }
-                    return Ok(());
+                    return Ok(self.refusal(id));
                 }
                 Some(told) => {
                     tried += 1;
@@ -686,6 +760,7 @@ pub(crate) struct Status {
     pub(crate) pid: u32,
     pub(crate) clock: Clock,
     pub(crate) late: u64,
+    pub(crate) service: Option<ServiceStatus>,
     pub(crate) epochs: Vec<EpochStatus>,
 }
 
@@ -719,9 +794,21 @@ impl Controller for Door {
         serde_json::to_value(status).unwrap_or_default()
     }
 
-    fn attach(&self, place: &str) -> Result<TerminalId, String> {
+    fn attach(&self, place: &str, proof: Option<&Value>) -> Result<Attachment, String> {
         let run = self.0.upgrade().ok_or("the network is ending")?;
-        run.terminal_at(place).map_err(|e| format!("{e:#}"))
+        let proof = proof
+            .map(|p| serde_json::from_value::<Proof>(p.clone()))
+            .transpose()
+            .map_err(|e| format!("not a proof: {e}"))?;
+        run.terminal_at(place, proof.as_ref())
+            .map_err(|e| format!("{e:#}"))
+    }
+
+    fn challenge(&self, terminal: &str) -> Result<Value, String> {
+        let run = self.0.upgrade().ok_or("the network is ending")?;
+        let terminal = terminal.parse().map_err(|e: BadUtId| e.to_string())?;
+        let challenge = run.challenge(terminal).map_err(|e| format!("{e:#}"))?;
+        serde_json::to_value(challenge).map_err(|e| e.to_string())
     }
 
     fn detach(&self, terminal: TerminalId) {

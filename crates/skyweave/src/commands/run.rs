@@ -2,14 +2,16 @@
 
 use super::live::{EpochStatus, LiveRun, Options, Status};
 use super::{load, open_service, planner_pool};
-use crate::access::Choice;
+use crate::access::{Challenge, Choice, Keys, Proof};
 use crate::cli;
-use crate::live::{self, Client, Clock, Echo, NamespaceHandle};
+use crate::live::{self, Attachment, Client, Clock, Echo, NamespaceHandle};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use skyweave_base::TerminalId;
+use skyweave_service::UtId;
 use std::ffi::OsString;
 use std::net::IpAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,13 +24,13 @@ pub(crate) fn run(args: &cli::Run) -> Result<ExitCode> {
         epochs: args.predict_epochs,
         json: args.json,
     });
-    behind_terminal(
-        &args.at,
-        args.carry,
-        args.database.as_ref(),
-        &args.command,
-        predict,
-    )
+    let key = args.terminal.zip(args.key.as_deref());
+    let key = key.map(|(terminal, file)| Key { terminal, file });
+    let network = Own {
+        carry: args.carry,
+        database: args.database.as_ref(),
+    };
+    behind_terminal(&args.at, network, key, &args.command, predict)
 }
 
 /// Opens the user's shell behind a terminal.
@@ -38,7 +40,11 @@ pub(crate) fn shell(args: &cli::Shell) -> Result<ExitCode> {
         "a shell behind a terminal at {}; its only way out is the sky. `exit` ends it.",
         args.at.at
     );
-    behind_terminal(&args.at, args.carry, args.database.as_ref(), &[shell], None)
+    let network = Own {
+        carry: args.carry,
+        database: args.database.as_ref(),
+    };
+    behind_terminal(&args.at, network, None, &[shell], None)
 }
 
 #[derive(Clone, Copy)]
@@ -47,10 +53,35 @@ struct Predict {
     json: bool,
 }
 
+/// A network of one's own, if none runs.
+struct Own<'a> {
+    carry: cli::Carry,
+    database: Option<&'a Choice>,
+}
+
+/// A terminal to join as, and the file with its key.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    terminal: UtId,
+    file: &'a Path,
+}
+
+impl Key<'_> {
+    fn sign(self, challenge: Challenge) -> Result<Proof> {
+        Ok(challenge.sign(Keys::open(self.file)?.get(self.terminal)?))
+    }
+}
+
+fn say(notice: Option<&str>) {
+    if let Some(notice) = notice {
+        eprintln!("skyweave: {notice}");
+    }
+}
+
 fn behind_terminal(
     at: &cli::At,
-    carry: cli::Carry,
-    database: Option<&Choice>,
+    Own { carry, database }: Own<'_>,
+    key: Option<Key<'_>>,
     command: &[OsString],
     predict: Option<Predict>,
 ) -> Result<ExitCode> {
@@ -61,7 +92,15 @@ fn behind_terminal(
                 at.scenario
             );
         }
-        let (terminal, namespace) = client.attach(&at.at)?;
+        let proof = key
+            .map(|key| {
+                let challenge = client.challenge(&key.terminal.to_string())?;
+                let proof = key.sign(serde_json::from_value(challenge)?)?;
+                anyhow::Ok(serde_json::to_value(proof)?)
+            })
+            .transpose()?;
+        let (terminal, namespace, notice) = client.attach(&at.at, proof)?;
+        say(notice.as_deref());
         let pop = client.addresses()?.pop_v4.into();
         let mut status = || Ok(serde_json::from_value::<Status>(client.status()?)?);
         return session(&namespace, terminal.id, pop, command, predict, &mut status);
@@ -71,7 +110,9 @@ fn behind_terminal(
         return Err(live::LiveError::Missing(missing).into());
     }
     let mut world = load(&at.scenario)?;
-    world.terminal_at(&at.at)?;
+    if key.is_none() {
+        world.terminal_at(&at.at)?;
+    }
     let options = Options {
         carry: Some(carry),
         serve: false,
@@ -81,9 +122,17 @@ fn behind_terminal(
     let (run, first) = LiveRun::start(world, pool, &at.scenario, options, service)?;
     std::thread::scope(|scope| {
         scope.spawn(|| run.keep_planning(first, None));
+        scope.spawn(|| run.keep_deciding());
         let _end = StopAtEnd(&run);
         let network = run.network().context("the network runs without packets")?;
-        let id = run.terminal_at(&at.at)?;
+        let proof = key
+            .map(|key| key.sign(run.challenge(key.terminal)?))
+            .transpose()?;
+        let Attachment {
+            terminal: id,
+            notice,
+        } = run.terminal_at(&at.at, proof.as_ref())?;
+        say(notice.as_deref());
         let pop = network.addresses().pop_v4.into();
         session(
             &network.namespace(id)?,

@@ -35,7 +35,11 @@ impl Screen {
                 self.shown_any = true;
                 writeln!(out, "{HEADER}")?;
             }
-            return writeln!(out, "{}", row(report));
+            writeln!(out, "{}", row(report))?;
+            return match away(report) {
+                Some(away) => writeln!(out, "{away}"),
+                None => Ok(()),
+            };
         }
         self.recent.push_back(row(report));
         if self.recent.len() > ROWS {
@@ -46,6 +50,7 @@ impl Screen {
         lines.push(String::new());
         lines.extend(live_table(report));
         lines.extend(unserved_line(report));
+        lines.extend(away(report));
         if late > 0 {
             lines.push(format!(
                 "{late} plans were not ready when their epoch began"
@@ -111,6 +116,16 @@ fn live_table(report: &Report) -> Vec<String> {
         });
     }
     lines
+}
+
+/// That nothing can be changed at the moment.
+fn away(report: &Report) -> Option<String> {
+    let service = report.service.as_ref()?;
+    let why = service.away.as_ref()?;
+    let away_s = service.away_s.unwrap_or_default();
+    Some(format!(
+        "the service's database is away for {away_s} s, entitlements stay as they were: {why}"
+    ))
 }
 
 fn unserved_line(report: &Report) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use skyweave_base::Utc;
-use skyweave_plan::{Plan, Reason};
+use skyweave_plan::{Access, Plan, Reason};
 use std::collections::BTreeMap;
 
 /// One epoch in figures. The names are a contract: scripts read them.
@@ -73,7 +73,11 @@ impl Summary {
             unserved_terminals,
             moved_terminals: plan.moved_terminals,
             live_terminals: plan.terminals.len(),
-            live_terminals_served: plan.terminals.iter().filter(|t| t.service.is_ok()).count(),
+            live_terminals_served: plan
+                .terminals
+                .iter()
+                .filter(|t| t.service.is_ok_and(|s| s.access > Access::AccountPage))
+                .count(),
         }
     }
 }

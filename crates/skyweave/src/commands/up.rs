@@ -41,6 +41,7 @@ pub(crate) fn up(args: &cli::Up) -> Result<ExitCode> {
     }
     std::thread::scope(|scope| {
         scope.spawn(|| run.keep_planning(first, args.epochs));
+        scope.spawn(|| run.keep_deciding());
         let shown = show(&run, args.json, &mut out);
         run.stop();
         shown

@@ -73,11 +73,23 @@ impl Client {
             .map(|(facts, _)| facts.clock)
     }
 
-    /// Gets the terminal at a place, made if need be, and its namespace. The terminal is kept at least until this client is
-    /// dropped.
-    pub fn attach(&mut self, place: &str) -> Result<(TerminalInfo, NamespaceHandle), LiveError> {
+    /// What [`super::Controller::challenge`] says.
+    pub fn challenge(&mut self, terminal: &str) -> Result<Value, LiveError> {
+        let terminal = terminal.to_owned();
+        self.ask(&Request::Challenge { terminal })
+            .map(|(value, _)| value)
+    }
+
+    /// Gets the terminal at a place, made if need be, its namespace, and what its user should know. The terminal is kept at
+    /// least until this client is dropped.
+    pub fn attach(
+        &mut self,
+        place: &str,
+        proof: Option<Value>,
+    ) -> Result<(TerminalInfo, NamespaceHandle, Option<String>), LiveError> {
         let (attached, fds) = self.ask::<Attached>(&Request::Attach {
             place: place.to_owned(),
+            proof,
         })?;
         let mut fds = fds.into_iter();
         let network = fds
@@ -90,6 +102,7 @@ impl Client {
                 user: fds.next(),
                 facts: attached.facts,
             },
+            attached.notice,
         ))
     }
 

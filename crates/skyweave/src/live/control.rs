@@ -24,12 +24,25 @@ pub trait Controller: Send + Sync {
     fn status(&self) -> Value;
 
     /// The terminal at a place: an existing one, or a new one that the controller first adds with
-    /// [`super::Network::add_terminal`]. `Err` is a sentence for the user. It should return once the terminal has service,
-    /// or as soon as it is clear that it will not have it.
-    fn attach(&self, place: &str) -> Result<TerminalId, String>;
+    /// [`super::Network::add_terminal`]. With a proof, an answer to a challenge, it is the terminal that the proof is of. `Err`
+    /// is a sentence for the user. It should return once the terminal has service, or as soon as it is clear that it will
+    /// not have it.
+    fn attach(&self, place: &str, proof: Option<&Value>) -> Result<Attachment, String>;
+
+    /// What a terminal has to sign that wants to join under its own id, one JSON object. `Err` is a sentence for the user.
+    fn challenge(&self, terminal: &str) -> Result<Value, String>;
 
     /// The process for which `attach` gave this terminal has gone. Called once for each successful `attach`.
     fn detach(&self, terminal: TerminalId);
+}
+
+/// A terminal that somebody may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its id.
+    pub terminal: TerminalId,
+    /// What its user should know: why it has no service, for example.
+    pub notice: Option<String>,
 }
 
 /// What can be asked.
@@ -46,6 +59,14 @@ pub(crate) enum Request {
     Attach {
         /// As the user named it.
         place: String,
+        /// The answer to a challenge.
+        #[serde(default)]
+        proof: Option<Value>,
+    },
+    /// What a terminal has to sign.
+    Challenge {
+        /// Its id.
+        terminal: String,
     },
     /// Events from now on.
     Subscribe,
@@ -64,6 +85,7 @@ pub(crate) enum Answer {
 pub(crate) struct Attached {
     pub(crate) terminal: TerminalInfo,
     pub(crate) facts: Facts,
+    pub(crate) notice: Option<String>,
 }
 
 /// Streams to which events are sent.
@@ -159,7 +181,11 @@ impl Connection {
                 Ok(Request::Status) => self.answer(Ok(self.controller.status())),
                 Ok(Request::Terminals) => self.answer(Ok(json!(self.shared.terminals()))),
                 Ok(Request::Facts) => self.answer(Ok(json!(self.shared.facts()))),
-                Ok(Request::Attach { place }) => self.attach(&place),
+                Ok(Request::Attach { place, proof }) => self.attach(&place, proof.as_ref()),
+                Ok(Request::Challenge { terminal }) => {
+                    let challenge = self.controller.challenge(&terminal);
+                    self.answer(challenge)
+                }
                 Ok(Request::Subscribe) => {
                     if let Ok(stream) = self.stream.try_clone() {
                         self.shared.subscribers().add(stream);
@@ -180,9 +206,9 @@ impl Connection {
         self.stream.write_all(line(answer).as_bytes())
     }
 
-    fn attach(&mut self, place: &str) -> io::Result<()> {
-        let terminal = match self.controller.attach(place) {
-            Ok(terminal) => terminal,
+    fn attach(&mut self, place: &str, proof: Option<&Value>) -> io::Result<()> {
+        let Attachment { terminal, notice } = match self.controller.attach(place, proof) {
+            Ok(attachment) => attachment,
             Err(reason) => return self.answer(Err(reason)),
         };
         self.attached.push(terminal);
@@ -193,6 +219,7 @@ impl Connection {
         let attached = Attached {
             terminal: info,
             facts: handle.facts,
+            notice,
         };
         let mut fds = vec![handle.network.as_fd()];
         fds.extend(handle.user.as_ref().map(AsFd::as_fd));

@@ -60,6 +60,8 @@ pub(crate) struct PopSockets {
     pub(crate) udp: OwnedFd,
     /// For the resolver.
     pub(crate) tcp: OwnedFd,
+    /// For the account page; of both protocols where there is IPv6.
+    pub(crate) page: OwnedFd,
     /// For the relay of TCP connections; `None` once it is used.
     pub(crate) relay: Option<OwnedFd>,
 }
@@ -350,9 +352,12 @@ fn build(
                 let udp = open(v4, SocketType::DGRAM).map_err(|e| (SOCKETS, e))?;
                 let tcp = open(v4, SocketType::STREAM).map_err(|e| (SOCKETS, e))?;
                 // For both protocols, or for IPv4 alone on a machine without IPv6.
-                let relay = open(v6, SocketType::STREAM)
-                    .or_else(|_| open(v4, SocketType::STREAM))
-                    .map_err(|e| (SOCKETS, e))?;
+                let both = || {
+                    open(v6, SocketType::STREAM)
+                        .or_else(|_| open(v4, SocketType::STREAM))
+                        .map_err(|e| (SOCKETS, e))
+                };
+                let (page, relay) = (both()?, both()?);
                 let [a, b, c] = first;
                 let all = [
                     a,
@@ -361,6 +366,7 @@ fn build(
                     netfilter.as_fd(),
                     udp.as_fd(),
                     tcp.as_fd(),
+                    page.as_fd(),
                     relay.as_fd(),
                 ];
                 sys::send_fds(socket, REPORT_DONE, &all).map_err(|e| (SEND, e))?;
@@ -413,6 +419,7 @@ impl Namespace {
                 netfilter: next()?.into(),
                 udp: next()?,
                 tcp: next()?,
+                page: next()?,
                 relay: Some(next()?),
             }),
         };

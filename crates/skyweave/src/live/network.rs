@@ -5,6 +5,7 @@ use super::listener::{Listener, lock};
 use super::namespace::{self, Facts, Namespace, Owner, PopSockets, Role};
 use super::netlink::Socket;
 use super::packets::{PacketThread, Waiting};
+use super::pages::{self, Page};
 use super::probe::{self, Privilege};
 use super::resolver::{self, Resolver};
 use super::run_dir::{Lock, RunDir};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use skyweave_base::TerminalId;
 use skyweave_dataplane::{AddressPlan, Config, Engine, EpochTable};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -104,6 +105,9 @@ pub struct Network {
     shared: Arc<Shared>,
     uplink: Uplink,
     server: Mutex<Option<Listener>>,
+    /// Until it is served.
+    page_socket: Mutex<Option<OwnedFd>>,
+    pages: Mutex<Option<Listener>>,
 }
 
 /// What the control socket's threads need as well.
@@ -204,6 +208,7 @@ impl Network {
             netfilter,
             udp,
             tcp,
+            page,
             relay: _,
         } = pop
             .pop
@@ -237,6 +242,8 @@ impl Network {
                 })),
             }),
             server: Mutex::new(None),
+            page_socket: Mutex::new(Some(page)),
+            pages: Mutex::new(None),
         })
     }
 
@@ -245,6 +252,18 @@ impl Network {
         let path = self.shared.with(|running| Ok(running.lock.socket()))?;
         let server = control::serve(&path, Arc::clone(&self.shared), controller)?;
         *lock(&self.server) = Some(server);
+        Ok(())
+    }
+
+    /// Serves the account page at the PoP: `page` gives that of whoever has an address. Without this nobody answers there.
+    pub fn serve_pages(
+        &self,
+        page: impl Fn(IpAddr) -> Option<Page> + Send + Sync + 'static,
+    ) -> Result<(), LiveError> {
+        if let Some(socket) = lock(&self.page_socket).take() {
+            let pages = pages::start(socket, page);
+            *lock(&self.pages) = Some(pages.map_err(LiveError::system("serve the account page"))?);
+        }
         Ok(())
     }
 
@@ -336,6 +355,8 @@ impl Network {
         // Taken out first: the control socket's threads may be inside a controller that uses the network.
         let server = lock(&self.server).take();
         drop(server);
+        let pages = lock(&self.pages).take();
+        drop(pages);
         let running = lock(&self.shared.running).take();
         drop(running);
     }
