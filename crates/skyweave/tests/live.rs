@@ -5,8 +5,8 @@
 #![cfg(target_os = "linux")]
 
 use skyweave::live::{
-    Client, Clock, Controller, Echo, LiveError, NamespaceHandle, Network, NetworkConfig,
-    TerminalConfig, enter, probe, probe_rtt,
+    Attachment, Client, Clock, Controller, Echo, LiveError, NamespaceHandle, Network,
+    NetworkConfig, TerminalConfig, enter, probe, probe_rtt,
 };
 use skyweave_base::{Span, TerminalId, Time};
 use skyweave_dataplane::{Beam, DelayCurve, EpochTable, Leg, LegKind, TerminalRoute};
@@ -689,7 +689,7 @@ impl Controller for ByName {
         serde_json::json!({ "epoch": 4711 })
     }
 
-    fn attach(&self, place: &str) -> Result<TerminalId, String> {
+    fn attach(&self, place: &str, _: Option<&serde_json::Value>) -> Result<Attachment, String> {
         let terminals = self
             .network
             .upgrade()
@@ -697,8 +697,15 @@ impl Controller for ByName {
             .terminals();
         let found = terminals.iter().find(|t| t.name == place);
         found
-            .map(|t| t.id)
+            .map(|t| Attachment {
+                terminal: t.id,
+                notice: Some(format!("this is {place}")),
+            })
             .ok_or_else(|| format!("there is no place `{place}`"))
+    }
+
+    fn challenge(&self, terminal: &str) -> Result<serde_json::Value, String> {
+        Err(format!("no challenge for {terminal}"))
     }
 
     fn detach(&self, terminal: TerminalId) {
@@ -733,9 +740,12 @@ fn another_process_finds_the_network_and_joins_it() {
     assert_eq!(client.terminals().unwrap(), network.terminals());
     assert_eq!(client.addresses().unwrap(), network.addresses());
     assert!(
-        matches!(client.attach("nowhere"), Err(LiveError::Refused(reason)) if reason.contains("nowhere"))
+        matches!(client.attach("nowhere", None), Err(LiveError::Refused(reason)) if reason.contains("nowhere"))
     );
-    let (terminal, inside) = client.attach("terminal 1").unwrap();
+    let (terminal, inside, notice) = client.attach("terminal 1", None).unwrap();
+    assert_eq!(notice.unwrap(), "this is terminal 1");
+    let challenge = client.challenge("ut1");
+    assert!(matches!(challenge, Err(LiveError::Refused(why)) if why.ends_with("for ut1")));
     assert_eq!(terminal.id, TerminalId(1));
     let mut left = 3;
     let more = || {
