@@ -88,6 +88,8 @@ pub enum Action {
     Restore(IncidentId),
     /// Somebody read the precise position of a terminal.
     NoteLocationRead(UtId),
+    /// Somebody set conditions of the network: what they mean is not this crate's matter.
+    NoteConditions(Value),
     /// Adds a user or changes one.
     PutUser(User),
     /// Ends a user for ever: its password, tokens and sign-ins go, its name stays.
@@ -547,6 +549,7 @@ impl Register {
                 touched.extend(self.drop_entries_of_others(*id));
                 return Ok((touched, vec![transition]));
             }
+            Action::NoteConditions(_) => Vec::new(),
             Action::NoteLocationRead(id) => {
                 self.terminal(*id)?;
                 Vec::new()

@@ -8,6 +8,7 @@ use crate::access::Choice;
 use crate::commands;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use skyweave_service::UtId;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -127,12 +128,43 @@ pub struct Up {
     /// service, every terminal is entitled (default: SCENARIO.db in $XDG_STATE_HOME/skyweave or ~/.local/state/skyweave)
     #[arg(long, value_name = "URL|FILE|none")]
     pub database: Option<Choice>,
+    /// Where the HTTP API listens (docs/api.md), or `none`. Beyond loopback only if asked (default: 127.0.0.1:8080, or a free
+    /// port if that one is taken)
+    #[arg(long, value_name = "ADDRESS:PORT|none")]
+    pub listen: Option<ListenAt>,
+    /// The API over TLS: its certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// And the private key of its certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// How the network carries packets.
     #[command(flatten)]
     pub carry: Carry,
     /// Threads of the planner (default: all cores)
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+}
+
+/// See [`Up::listen`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenAt {
+    /// Nowhere: no API.
+    Nowhere,
+    /// There.
+    Address(SocketAddr),
+}
+
+impl std::str::FromStr for ListenAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self::Nowhere);
+        }
+        let address = text.parse().map(Self::Address);
+        address.map_err(|_| "expected ADDRESS:PORT, for example 127.0.0.1:8080, or `none`".into())
+    }
 }
 
 #[derive(Args, Debug)]

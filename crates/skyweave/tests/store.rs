@@ -125,7 +125,7 @@ fn works(desk: &Desk) -> bool {
 
 fn every_action_is_read_back_as_it_was(site: &Site<'_>) {
     let commands = a_days_work();
-    assert_eq!(names(&commands).len(), 32, "{:?}", names(&commands));
+    assert_eq!(names(&commands).len(), 33, "{:?}", names(&commands));
     let url = url(&site.fresh());
     let desk = Desk::open(&url).unwrap();
     let mut beside = Store::read_only(&url).unwrap();

@@ -281,7 +281,7 @@ impl From<&Plan> for Numbered<PlanBody> {
 }
 
 /// A name for people.
-fn name(name: String) -> Result<String, Problem> {
+pub(super) fn name(name: String) -> Result<String, Problem> {
     let length = name.chars().count();
     if name.trim().is_empty() || length > 200 || name.chars().any(char::is_control) {
         return Err(Problem::invalid(
@@ -558,7 +558,7 @@ async fn add<T: Send + 'static>(
 }
 
 /// The number after the greatest.
-fn next(last: Option<u64>) -> Result<u64, Problem> {
+pub(super) fn next(last: Option<u64>) -> Result<u64, Problem> {
     last.unwrap_or(0).checked_add(1).ok_or_else(no_number_left)
 }
 

@@ -19,8 +19,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use skyweave_base::Time;
 use skyweave_service::{
-    AccountId, Mandate, PasswordKind, Permission, Register, SignInId, Terminal, TokenId, User,
-    UserId, UtId,
+    AccountId, Incident, Mandate, PasswordKind, Permission, Register, SignInId, Terminal, TokenId,
+    User, UserId, UtId,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -126,6 +126,16 @@ impl Caller {
             Scope::Account(own) => account == own,
             Scope::Terminal(_) => false,
         }
+    }
+
+    /// Whether the caller may know of an incident: all its terminals are the caller's.
+    pub(crate) fn sees_incident(&self, register: &Register, incident: &Incident) -> bool {
+        let mut terminals = incident.terminals.iter();
+        self.scope() == Scope::All
+            || terminals.all(|id| {
+                let terminal = register.terminals().get(id);
+                terminal.is_some_and(|t| self.sees_terminal(t))
+            })
     }
 
     /// Who asks, by what the request carries.

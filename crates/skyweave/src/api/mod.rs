@@ -7,9 +7,13 @@
 mod accounts;
 mod areas;
 mod caller;
+mod events;
 mod health;
+mod lists;
+mod network;
 mod policy;
 mod problem;
+mod records;
 mod secret;
 mod server;
 mod session;
@@ -29,11 +33,14 @@ use problem::{Kind, Problem};
 use secret::Passwords;
 use session::Limiter;
 use skyweave_base::Time;
+use skyweave_plan::Plan;
 use skyweave_service::{
     Action, Claim, Command, Mandate, Password, PasswordKind, Permission, Register, Stamp, User,
     UserId, UserStanding, UtId,
 };
+use skyweave_world::Conditions;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Semaphore, watch};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -44,13 +51,44 @@ use write::Answers;
 /// Bytes of a body, where nothing else is said.
 const BODY: usize = 1 << 20;
 
-/// What the interface asks of the network that runs. The calls answer at once.
+/// What the interface asks of the network that runs.
 pub trait LiveNetwork: Send + Sync + 'static {
     /// The network's time: a scenario may play on another day.
     fn now(&self) -> Time;
 
     /// What a terminal that is on the air says of itself.
     fn claim(&self, terminal: UtId) -> Option<Claim>;
+
+    /// The last epochs, those that are planned already included, by number.
+    fn epochs(&self) -> Vec<Epoch>;
+
+    /// The plan of an epoch; only the last few are kept.
+    fn plan(&self, epoch: i64) -> Option<Arc<Plan>>;
+
+    /// The number of the last epoch that was planned, and who waits for the next.
+    fn watch(&self) -> watch::Receiver<i64>;
+
+    /// What is different from the scenario.
+    fn conditions(&self) -> Conditions;
+
+    /// Sets what is different from the scenario, for the next plan.
+    ///
+    /// # Errors
+    /// What of it the scenario does not know; nothing was changed.
+    fn set_conditions(&self, conditions: Conditions) -> Result<(), String>;
+}
+
+/// An epoch as it is told.
+#[derive(Clone, Debug)]
+pub struct Epoch {
+    /// Its number.
+    pub number: i64,
+    /// Its first instant.
+    pub start: Time,
+    /// The first instant after it.
+    pub end: Time,
+    /// What `skyweave up --json` prints of it.
+    pub report: serde_json::Value,
 }
 
 /// What all requests share.
@@ -61,6 +99,7 @@ pub(crate) struct Api {
     passwords: Passwords,
     limiter: Limiter,
     answers: Answers,
+    streams: Arc<Semaphore>,
     tagger: Tagger,
     /// Whether clients come over TLS.
     secure: bool,
@@ -78,6 +117,7 @@ impl Api {
             passwords: Passwords::new(),
             limiter: Limiter::default(),
             answers: Answers::load(answers),
+            streams: events::places(),
             tagger: Tagger::new(secret::random()),
             desk,
             network,
@@ -180,6 +220,10 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(terminals::routes())
         .merge(areas::routes())
         .merge(accounts::routes())
+        .merge(lists::routes())
+        .merge(records::routes())
+        .merge(network::routes())
+        .merge(events::routes())
 }
 
 /// Routes that need a permission, with bodies of the usual size.

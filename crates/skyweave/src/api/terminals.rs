@@ -247,7 +247,8 @@ async fn location(
         .await?;
     let register = api.register();
     let terminal = caller.terminal(&register, id)?;
-    let claim = api.network.claim(id);
+    let network = Arc::clone(&api.network);
+    let claim = aside(move || network.claim(id)).await?;
     let address = match terminal.state.service().map(|s| s.place) {
         Some(Place::Address(at)) => Some(at.into()),
         _ => None,

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use h3o::{LatLng, Resolution};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use skyweave_base::{Geodetic, Time, Utc};
 use std::ops::Bound;
 use utoipa::{IntoParams, ToSchema};
@@ -254,15 +255,36 @@ pub(crate) fn created(location: &str, tag: &str, body: impl Serialize) -> Respon
     response
 }
 
-/// A time as people write it. `None` stays `None`.
+/// A time as people write it.
 pub(crate) fn utc(t: Time) -> Utc {
     t.into()
 }
 
-/// A place to the second decimal of a degree of nothing: the H3 cell of resolution 5 (about 250 km²) that it lies in.
+/// A place as the H3 cell of resolution 5 (about 250 km²) that it lies in.
 pub(crate) fn cell(at: Geodetic) -> Option<String> {
     let place = LatLng::new(at.lat_deg(), at.lon_deg()).ok()?;
     Some(place.to_cell(Resolution::Five).to_string())
+}
+
+/// A value in which each place stands as its cell: what may be shown to those who may not read places.
+pub(crate) fn without_positions(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let number = |name| fields.get(name).and_then(Value::as_f64);
+            if let (Some(lat_rad), Some(lon_rad)) = (number("lat_rad"), number("lon_rad")) {
+                let at = Geodetic {
+                    lat_rad,
+                    lon_rad,
+                    height_m: 0.0,
+                };
+                return json!({ "cell": cell(at) });
+            }
+            let shown = fields.into_iter().map(|(k, v)| (k, without_positions(v)));
+            Value::Object(shown.collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(without_positions).collect()),
+        other => other,
+    }
 }
 
 /// A place on Earth.

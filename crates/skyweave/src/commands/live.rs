@@ -1,6 +1,9 @@
 //! A live run: a world, its network, and the loop that keeps plans ready. `up` shows it; `run` and `shell` use it.
 
+mod on_air;
 mod service;
+
+pub(crate) use on_air::OnAir;
 
 use self::service::{Made, ServiceStatus, Session, admit_scenario};
 use super::summary::Summary;
@@ -111,6 +114,7 @@ pub(crate) struct LiveRun {
     clock: Clock,
     state: Mutex<State>,
     changed: Condvar,
+    published: on_air::Published,
     scenario: String,
 }
 
@@ -439,6 +443,7 @@ impl LiveRun {
             clock,
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
+            published: on_air::Published::default(),
             scenario: scenario.to_owned(),
         });
         let plan = run.adopt(first)?;
@@ -501,6 +506,8 @@ impl LiveRun {
             state.reports.pop_front();
         }
         self.changed.notify_all();
+        drop(state);
+        self.published.publish(&prepared.plan);
         Ok(prepared.plan)
     }
 

@@ -1,14 +1,16 @@
 //! `skyweave up`: the live network, shown.
 
-use super::live::{LiveRun, Options};
+use super::live::{LiveRun, OnAir, Options};
 use super::screen::Screen;
 use super::{load, open_service, planner_pool};
 use crate::access::Choice;
-use crate::cli;
+use crate::api::{Listen, Server, TlsFiles};
+use crate::cli::{self, ListenAt};
 use crate::live;
 use anyhow::Result;
 use skyweave_base::EpochNumber;
 use std::io::{IsTerminal, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,9 +36,20 @@ pub(crate) fn up(args: &cli::Up) -> Result<ExitCode> {
     let service = open_service(choice, scenario)?;
     let pool = planner_pool(args.threads)?;
     let (run, first) = LiveRun::start(world, pool, scenario, options, service)?;
+    let mut api = start_api(args, &run)?;
     stop_on_signals(&run)?;
+    if let Some(secret) = api.as_mut().and_then(Server::take_owner_secret) {
+        // Beside the lines for scripts, which end in logs.
+        eprintln!(
+            "the API's user `owner` has the one-time secret {secret}\n  it is good for choosing a password (docs/api.md), and \
+             void with the next start"
+        );
+    }
     if !args.json {
         writeln!(out, "{}", about_service(&run))?;
+        if let Some(api) = &api {
+            writeln!(out, "API: {}/api/v1", api.url())?;
+        }
         writeln!(out, "{}", hint(&run, scenario))?;
     }
     std::thread::scope(|scope| {
@@ -47,8 +60,45 @@ pub(crate) fn up(args: &cli::Up) -> Result<ExitCode> {
         shown
     })?;
     drop(out);
+    // Its clients see the run until here.
+    drop(api);
     Ok(ExitCode::SUCCESS)
 }
+
+/// Starts the HTTP API if there is a service.
+fn start_api(args: &cli::Up, run: &Arc<LiveRun>) -> Result<Option<Server>> {
+    let Some(service) = run.service() else {
+        anyhow::ensure!(
+            !matches!(args.listen, Some(ListenAt::Address(_))),
+            "--listen: without a service (--database none) there is no API"
+        );
+        return Ok(None);
+    };
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    let mut listen = Listen {
+        address: match args.listen {
+            Some(ListenAt::Nowhere) => return Ok(None),
+            Some(ListenAt::Address(address)) => address,
+            None => (Ipv4Addr::LOCALHOST, API_PORT).into(),
+        },
+        tls: tls.map(|(certificates, key)| TlsFiles { certificates, key }),
+    };
+    if args.listen.is_none() && TcpListener::bind(listen.address).is_err() {
+        eprintln!("{} is taken: the API takes another port", listen.address);
+        listen.address.set_port(0);
+    }
+    if listen.tls.is_none() && !listen.address.ip().is_loopback() {
+        eprintln!(
+            "warning: the API listens beyond this machine without TLS: passwords and tokens can be read on the way; use \
+             --tls-cert and --tls-key"
+        );
+    }
+    let network = Arc::new(OnAir(Arc::clone(run)));
+    Server::start(&listen, Arc::clone(service.desk()), network).map(Some)
+}
+
+/// Where the API listens if nothing is said.
+const API_PORT: u16 = 8080;
 
 /// Whether packets are possible; says what is missing if they are not.
 fn can_carry_packets() -> bool {

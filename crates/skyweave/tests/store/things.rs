@@ -236,6 +236,7 @@ pub(crate) fn a_days_work() -> Vec<Command> {
         }),
         Dismiss(IncidentId(3)),
         NoteLocationRead(ut(1)),
+        NoteConditions(serde_json::json!({ "faults": { "gateways": ["Turku"] } })),
         step(40, S::Retire),
         PutAreas(vec![area(3), area(1)]),
         PutUser(user(1, Mandate::Owner)),

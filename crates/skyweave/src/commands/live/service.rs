@@ -341,7 +341,7 @@ fn said(world: &World, sessions: &BTreeMap<TerminalId, Session>, t: Time) -> Vec
 }
 
 /// Position and speed as a terminal's own receiver gives them: the way of the last second.
-fn claim_of(world: &World, terminal: &Terminal, t: Time) -> Claim {
+pub(super) fn claim_of(world: &World, terminal: &Terminal, t: Time) -> Claim {
     let second = Span::from_secs(1);
     let (before, now) = (
         world.claimed(terminal, t - second),
