@@ -39,18 +39,13 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(change_plans(routes!(put_plan)))
 }
 
-/// A thing with its number.
-#[derive(Serialize, ToSchema)]
-struct Numbered<T> {
-    id: u64,
-    #[serde(flatten)]
-    thing: T,
-}
-
 /// An account.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct AccountBody {
+    /// Its number, as the address names it; may be left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
     holder: HolderBody,
     /// The country of the account.
     #[schema(value_type = String, pattern = "^[A-Z]{2}$")]
@@ -79,6 +74,9 @@ struct HolderBody {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct OrganisationBody {
+    /// Its number, as the address names it; may be left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
     #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// Where it is registered.
@@ -92,6 +90,9 @@ struct OrganisationBody {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PlanBody {
+    /// Its number, as the address names it; may be left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
     #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// Rates at best.
@@ -148,6 +149,7 @@ struct MobilityBody {
 
 impl AccountBody {
     fn account(self, id: AccountId) -> Result<Account, Problem> {
+        same_number(self.id, id.0)?;
         let holder = match (self.holder.person, self.holder.organisation) {
             (Some(person), None) => Holder::Person(name(person)?),
             (None, Some(id)) => Holder::Company(OrganisationId(id)),
@@ -167,29 +169,28 @@ impl AccountBody {
     }
 }
 
-impl From<&Account> for Numbered<AccountBody> {
+impl From<&Account> for AccountBody {
     fn from(a: &Account) -> Self {
         let (person, organisation) = match &a.holder {
             Holder::Person(reference) => (Some(reference.clone()), None),
             Holder::Company(id) => (None, Some(id.0)),
         };
         Self {
-            id: a.id.0,
-            thing: AccountBody {
-                holder: HolderBody {
-                    person,
-                    organisation,
-                },
-                market: a.market,
-                standing: a.standing,
-                terminal_limit: a.terminal_limit,
+            id: Some(a.id.0),
+            holder: HolderBody {
+                person,
+                organisation,
             },
+            market: a.market,
+            standing: a.standing,
+            terminal_limit: a.terminal_limit,
         }
     }
 }
 
 impl OrganisationBody {
     fn organisation(self, id: OrganisationId) -> Result<Organisation, Problem> {
+        same_number(self.id, id.0)?;
         Ok(Organisation {
             id,
             name: name(self.name)?,
@@ -199,15 +200,13 @@ impl OrganisationBody {
     }
 }
 
-impl From<&Organisation> for Numbered<OrganisationBody> {
+impl From<&Organisation> for OrganisationBody {
     fn from(o: &Organisation) -> Self {
         Self {
-            id: o.id.0,
-            thing: OrganisationBody {
-                name: o.name.clone(),
-                market: o.market,
-                critical: o.critical,
-            },
+            id: Some(o.id.0),
+            name: o.name.clone(),
+            market: o.market,
+            critical: o.critical,
         }
     }
 }
@@ -232,6 +231,7 @@ impl From<Rates> for RatesBody {
 
 impl PlanBody {
     fn plan(self, id: PlanId) -> Result<Plan, Problem> {
+        same_number(self.id, id.0.into())?;
         Ok(Plan {
             id,
             name: name(self.name)?,
@@ -254,29 +254,41 @@ impl PlanBody {
     }
 }
 
-impl From<&Plan> for Numbered<PlanBody> {
+impl From<&Plan> for PlanBody {
     fn from(p: &Plan) -> Self {
         Self {
-            id: p.id.0.into(),
-            thing: PlanBody {
-                name: p.name.clone(),
-                rates: p.rates.into(),
-                cap: p.cap.map(|c| CapBody {
-                    bytes: c.bytes,
-                    then: c.then.map(RatesBody::from),
-                }),
-                priority: p.priority,
-                class: p.class,
-                mobility: MobilityBody {
-                    class: p.mobility.class,
-                    max_speed_m_s: p.mobility.max_speed_m_s,
-                    home_radius_m: p.mobility.home_radius_m,
-                    min_height_m: p.mobility.min_height_m,
-                },
-                areas: p.areas.iter().map(|a| a.0).collect(),
-                at_sea: p.at_sea,
+            id: Some(p.id.0.into()),
+            name: p.name.clone(),
+            rates: p.rates.into(),
+            cap: p.cap.map(|c| CapBody {
+                bytes: c.bytes,
+                then: c.then.map(RatesBody::from),
+            }),
+            priority: p.priority,
+            class: p.class,
+            mobility: MobilityBody {
+                class: p.mobility.class,
+                max_speed_m_s: p.mobility.max_speed_m_s,
+                home_radius_m: p.mobility.home_radius_m,
+                min_height_m: p.mobility.min_height_m,
             },
+            areas: p.areas.iter().map(|a| a.0).collect(),
+            at_sea: p.at_sea,
         }
+    }
+}
+
+/// What is read can be sent back: a number in the content is that of the address. A new thing gets its number here, and is
+/// asked for with 0.
+pub(super) fn same_number(given: Option<u64>, asked: u64) -> Result<(), Problem> {
+    match given {
+        Some(given) if given != asked && asked == 0 => Err(Problem::invalid(
+            "the number is given by the server: leave out `id`, or choose it with PUT",
+        )),
+        Some(given) if given != asked => Err(Problem::invalid(format!(
+            "`id` is {given} and the address names {asked}"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -293,12 +305,12 @@ pub(super) fn name(name: String) -> Result<String, Problem> {
 
 /// Accounts by id; a customer's own.
 #[utoipa::path(get, path = "/api/v1/accounts", tag = "accounts", params(PageQuery),
-    responses((status = 200, description = "A page of accounts", body = Page<Numbered<AccountBody>>)))]
+    responses((status = 200, description = "A page of accounts", body = Page<AccountBody>)))]
 async fn list_accounts(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Numbered<AccountBody>>>, Problem> {
+) -> Result<Json<Page<AccountBody>>, Problem> {
     let register = api.register();
     let begin = page.begin::<u64>()?.map(AccountId);
     let all = register.accounts().range((begin, Bound::Unbounded));
@@ -308,7 +320,7 @@ async fn list_accounts(
 
 /// An account.
 #[utoipa::path(get, path = "/api/v1/accounts/{id}", tag = "accounts", params(("id" = u64, Path)),
-    responses((status = 200, description = "The account", body = Numbered<AccountBody>)))]
+    responses((status = 200, description = "The account", body = AccountBody)))]
 async fn get_account(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -319,13 +331,13 @@ async fn get_account(
     let account = register.accounts().get(&AccountId(id));
     let account = account.filter(|a| caller.sees_account(a.id));
     let account = account.ok_or_else(|| Problem::not_found("account", id))?;
-    let view = Numbered::<AccountBody>::from(account);
+    let view = AccountBody::from(account);
     Ok(conditions.answer(&api.tagger.tag(account), Json(view)))
 }
 
 /// Add an account.
 #[utoipa::path(post, path = "/api/v1/accounts", tag = "accounts", params(Why), request_body = AccountBody,
-    responses((status = 201, description = "Added", body = Numbered<AccountBody>)))]
+    responses((status = 201, description = "Added", body = AccountBody)))]
 async fn add_account(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -339,7 +351,7 @@ async fn add_account(
         Ok((Action::PutAccount(account.clone()), account))
     })
     .await?;
-    let view = Numbered::<AccountBody>::from(&added);
+    let view = AccountBody::from(&added);
     let location = format!("/api/v1/accounts/{}", added.id);
     Ok(created(&location, &api.tagger.tag(&added), view))
 }
@@ -347,7 +359,7 @@ async fn add_account(
 /// Add an account under a number, or change it.
 #[utoipa::path(put, path = "/api/v1/accounts/{id}", tag = "accounts", request_body = AccountBody,
     params(("id" = u64, Path), Why, ("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)),
-    responses((status = 200, description = "As it now stands", body = Numbered<AccountBody>)))]
+    responses((status = 200, description = "As it now stands", body = AccountBody)))]
 async fn put_account(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -365,18 +377,18 @@ async fn put_account(
         Ok((Action::PutAccount(account.clone()), account))
     })
     .await?;
-    let view = Numbered::<AccountBody>::from(&put);
+    let view = AccountBody::from(&put);
     Ok(changed(&api.tagger.tag(&put), view))
 }
 
 /// Organisations by id; a customer's own.
 #[utoipa::path(get, path = "/api/v1/organisations", tag = "accounts", params(PageQuery),
-    responses((status = 200, description = "A page of organisations", body = Page<Numbered<OrganisationBody>>)))]
+    responses((status = 200, description = "A page of organisations", body = Page<OrganisationBody>)))]
 async fn list_organisations(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Numbered<OrganisationBody>>>, Problem> {
+) -> Result<Json<Page<OrganisationBody>>, Problem> {
     let register = api.register();
     let begin = page.begin::<u64>()?.map(OrganisationId);
     let all = register.organisations().range((begin, Bound::Unbounded));
@@ -398,7 +410,7 @@ fn sees_organisation(caller: &Caller, register: &Register, id: OrganisationId) -
 
 /// An organisation.
 #[utoipa::path(get, path = "/api/v1/organisations/{id}", tag = "accounts", params(("id" = u64, Path)),
-    responses((status = 200, description = "The organisation", body = Numbered<OrganisationBody>)))]
+    responses((status = 200, description = "The organisation", body = OrganisationBody)))]
 async fn get_organisation(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -409,13 +421,13 @@ async fn get_organisation(
     let organisation = register.organisations().get(&OrganisationId(id));
     let organisation = organisation.filter(|o| sees_organisation(&caller, &register, o.id));
     let organisation = organisation.ok_or_else(|| Problem::not_found("organisation", id))?;
-    let view = Numbered::<OrganisationBody>::from(organisation);
+    let view = OrganisationBody::from(organisation);
     Ok(conditions.answer(&api.tagger.tag(organisation), Json(view)))
 }
 
 /// Add an organisation.
 #[utoipa::path(post, path = "/api/v1/organisations", tag = "accounts", params(Why), request_body = OrganisationBody,
-    responses((status = 201, description = "Added", body = Numbered<OrganisationBody>)))]
+    responses((status = 201, description = "Added", body = OrganisationBody)))]
 async fn add_organisation(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -430,7 +442,7 @@ async fn add_organisation(
         Ok((Action::PutOrganisation(organisation.clone()), organisation))
     })
     .await?;
-    let view = Numbered::<OrganisationBody>::from(&added);
+    let view = OrganisationBody::from(&added);
     let location = format!("/api/v1/organisations/{}", added.id);
     Ok(created(&location, &api.tagger.tag(&added), view))
 }
@@ -438,7 +450,7 @@ async fn add_organisation(
 /// Add an organisation under a number, or change it.
 #[utoipa::path(put, path = "/api/v1/organisations/{id}", tag = "accounts", request_body = OrganisationBody,
     params(("id" = u64, Path), Why, ("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)),
-    responses((status = 200, description = "As it now stands", body = Numbered<OrganisationBody>)))]
+    responses((status = 200, description = "As it now stands", body = OrganisationBody)))]
 async fn put_organisation(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -456,17 +468,17 @@ async fn put_organisation(
         Ok((Action::PutOrganisation(organisation.clone()), organisation))
     })
     .await?;
-    let view = Numbered::<OrganisationBody>::from(&put);
+    let view = OrganisationBody::from(&put);
     Ok(changed(&api.tagger.tag(&put), view))
 }
 
 /// Plans by id.
 #[utoipa::path(get, path = "/api/v1/plans", tag = "plans", params(PageQuery),
-    responses((status = 200, description = "A page of plans", body = Page<Numbered<PlanBody>>)))]
+    responses((status = 200, description = "A page of plans", body = Page<PlanBody>)))]
 async fn list_plans(
     State(api): State<Arc<Api>>,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Numbered<PlanBody>>>, Problem> {
+) -> Result<Json<Page<PlanBody>>, Problem> {
     let register = api.register();
     let begin = page.begin::<u32>()?.map(PlanId);
     let all = register.plans().range((begin, Bound::Unbounded));
@@ -475,7 +487,7 @@ async fn list_plans(
 
 /// A plan.
 #[utoipa::path(get, path = "/api/v1/plans/{id}", tag = "plans", params(("id" = u32, Path)),
-    responses((status = 200, description = "The plan", body = Numbered<PlanBody>)))]
+    responses((status = 200, description = "The plan", body = PlanBody)))]
 async fn get_plan(
     State(api): State<Arc<Api>>,
     Path(id): Path<u32>,
@@ -484,13 +496,13 @@ async fn get_plan(
     let register = api.register();
     let plan = register.plans().get(&PlanId(id));
     let plan = plan.ok_or_else(|| Problem::not_found("plan", id))?;
-    let view = Numbered::<PlanBody>::from(plan);
+    let view = PlanBody::from(plan);
     Ok(conditions.answer(&api.tagger.tag(plan), Json(view)))
 }
 
 /// Add a plan.
 #[utoipa::path(post, path = "/api/v1/plans", tag = "plans", params(Why), request_body = PlanBody,
-    responses((status = 201, description = "Added", body = Numbered<PlanBody>)))]
+    responses((status = 201, description = "Added", body = PlanBody)))]
 async fn add_plan(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -508,7 +520,7 @@ async fn add_plan(
         Ok((Action::PutPlan(plan.clone()), plan))
     })
     .await?;
-    let view = Numbered::<PlanBody>::from(&added);
+    let view = PlanBody::from(&added);
     let location = format!("/api/v1/plans/{}", added.id);
     Ok(created(&location, &api.tagger.tag(&added), view))
 }
@@ -516,7 +528,7 @@ async fn add_plan(
 /// Add a plan under a number, or change it. All terminals on it follow with the next epoch.
 #[utoipa::path(put, path = "/api/v1/plans/{id}", tag = "plans", request_body = PlanBody,
     params(("id" = u32, Path), Why, ("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)),
-    responses((status = 200, description = "As it now stands", body = Numbered<PlanBody>)))]
+    responses((status = 200, description = "As it now stands", body = PlanBody)))]
 async fn put_plan(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -534,7 +546,7 @@ async fn put_plan(
         Ok((Action::PutPlan(plan.clone()), plan))
     })
     .await?;
-    let view = Numbered::<PlanBody>::from(&put);
+    let view = PlanBody::from(&put);
     Ok(changed(&api.tagger.tag(&put), view))
 }
 

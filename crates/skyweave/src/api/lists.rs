@@ -42,17 +42,12 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
 }
 
 /// An allow list without its entries.
-#[derive(Serialize, ToSchema)]
-struct ListView {
-    id: u32,
-    #[serde(flatten)]
-    list: ListBody,
-}
-
-/// An allow list as it is to be.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ListBody {
+    /// Its number, as the address names it; may be left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
     #[schema(min_length = 1, max_length = 200)]
     name: String,
     limits: LimitsBody,
@@ -72,17 +67,15 @@ struct LimitsBody {
     critical: Option<u32>,
 }
 
-fn view(list: &AllowList) -> ListView {
-    ListView {
-        id: list.id.0,
-        list: ListBody {
-            name: list.name.clone(),
-            limits: LimitsBody {
-                person: list.limits.person,
-                person_shown: list.limits.person_shown,
-                company: list.limits.company,
-                critical: list.limits.critical,
-            },
+fn view(list: &AllowList) -> ListBody {
+    ListBody {
+        id: Some(list.id.0.into()),
+        name: list.name.clone(),
+        limits: LimitsBody {
+            person: list.limits.person,
+            person_shown: list.limits.person_shown,
+            company: list.limits.company,
+            critical: list.limits.critical,
         },
     }
 }
@@ -94,11 +87,11 @@ fn find(register: &Register, id: u32) -> Result<&AllowList, Problem> {
 
 /// Allow lists by id.
 #[utoipa::path(get, path = "/api/v1/lists", tag = "lists", params(PageQuery),
-    responses((status = 200, description = "A page of lists", body = Page<ListView>)))]
+    responses((status = 200, description = "A page of lists", body = Page<ListBody>)))]
 async fn list_all(
     State(api): State<Arc<Api>>,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<ListView>>, Problem> {
+) -> Result<Json<Page<ListBody>>, Problem> {
     let register = api.register();
     let begin = page.begin::<u32>()?.map(ListId);
     let lists = register.lists().range((begin, Bound::Unbounded));
@@ -108,7 +101,7 @@ async fn list_all(
 
 /// An allow list.
 #[utoipa::path(get, path = "/api/v1/lists/{id}", tag = "lists", params(("id" = u32, Path)),
-    responses((status = 200, description = "The list", body = ListView)))]
+    responses((status = 200, description = "The list", body = ListBody)))]
 async fn get_one(
     State(api): State<Arc<Api>>,
     Path(id): Path<u32>,
@@ -127,7 +120,7 @@ fn tag(api: &Api, list: &AllowList) -> String {
 /// Add an allow list under a number, or change its name and limits.
 #[utoipa::path(put, path = "/api/v1/lists/{id}", tag = "lists", request_body = ListBody,
     params(("id" = u32, Path), Why, ("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)),
-    responses((status = 200, description = "As it now stands", body = ListView)))]
+    responses((status = 200, description = "As it now stands", body = ListBody)))]
 async fn put_one(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -136,6 +129,7 @@ async fn put_one(
     conditions: Conditions,
     Body(body): Body<ListBody>,
 ) -> Result<Response, Problem> {
+    super::accounts::same_number(body.id, id.into())?;
     let name = super::accounts::name(body.name)?;
     let limits = OwnerLimits {
         person: body.limits.person,
