@@ -12,7 +12,7 @@
 
 use crate::csr::Csr;
 use crate::instance::Instance;
-use crate::solve::SolvedSlot;
+use crate::solve::{KeptSlot, SolvedSlot};
 use rayon::prelude::*;
 use std::collections::VecDeque;
 
@@ -49,17 +49,20 @@ const BLOCKED_PHASES: u32 = 1;
 
 /// A beam's service of a cell: the slot's number is `cell * channels + channel`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+struct Place {
     /// Satellite, [`NONE`] if the slot is not assigned.
-    pub(crate) satellite: u32,
+    satellite: u32,
+    /// Position of the cell and the satellite in the lists of reach.
+    pair: u32,
     /// Which of its beams on the channel.
-    pub(crate) beam: u8,
+    beam: u8,
     /// Time slices of the beam.
-    pub(crate) slices: u8,
+    slices: u8,
 }
 
 const UNASSIGNED: Place = Place {
     satellite: NONE,
+    pair: 0,
     beam: 0,
     slices: 0,
 };
@@ -244,36 +247,36 @@ impl<'a> Board<'a> {
     }
 
     /// Keeps a slot of an earlier plan if the rules and the cell's ask still allow it.
-    pub(crate) fn keep(&mut self, cell: usize, channel: u8, place: Place) {
+    pub(crate) fn keep(&mut self, slot: &KeptSlot) {
+        let (cell, s, k) = (
+            slot.cell as usize,
+            slot.satellite as usize,
+            usize::from(slot.channel),
+        );
         // The cell may need less than before: it keeps what it would ask for.
         let wanted = if self.got[cell] == 0 {
             self.slices as u8
         } else {
             self.wish(cell).map_or(0, |(_, want)| want)
         };
-        let slices = place.slices.min(wanted);
-        let k = usize::from(channel);
+        let slices = slot.slices.min(wanted);
         if slices == 0
             || k >= self.channels
-            || usize::from(place.beam) >= self.beams
+            || usize::from(slot.beam) >= self.beams
             || self.taken[cell] >> k & 1 == 1
-            || self.budget[place.satellite as usize] == 0
-            || self.pair(cell, place.satellite).is_none()
+            || self.budget[s] == 0
+            || self.room[self.beam(s, k, slot.beam)] < slices
+            || self.pair(cell, slot.satellite).is_none()
         {
             return;
         }
-        let s = place.satellite as usize;
-        let neighbours = self.neighbours_on(cell, place.satellite, k);
-        if neighbours.fits(place.beam) && self.room[self.beam(s, k, place.beam)] >= slices {
-            self.place(
-                cell,
-                place.satellite,
-                Spot {
-                    channel,
-                    beam: place.beam,
-                    slices,
-                },
-            );
+        if self.neighbours_on(cell, slot.satellite, k).fits(slot.beam) {
+            let spot = Spot {
+                channel: slot.channel,
+                beam: slot.beam,
+                slices,
+            };
+            self.place(cell, slot.satellite, spot);
         }
     }
 
@@ -431,7 +434,7 @@ impl<'a> Board<'a> {
             };
             for k in bits(self.taken[c]) {
                 let place = self.places[c * self.channels + k];
-                let radio_kbps = self.radio_kbps(c, place.satellite, place.slices);
+                let radio_kbps = self.radio_of_pair(place.pair as usize, place.slices);
                 slots.push(SolvedSlot {
                     cell: c as u32,
                     satellite: place.satellite,
@@ -466,7 +469,7 @@ impl<'a> Board<'a> {
             for k in bits(self.taken[c]) {
                 let place = self.places[c * self.channels + k];
                 self.load[place.satellite as usize] +=
-                    self.asked_kbps(c, place.satellite, place.slices);
+                    self.asked_of_pair(c, place.pair as usize, place.slices);
             }
         }
         moved |= self.move_to_free_places();
@@ -581,11 +584,15 @@ impl<'a> Board<'a> {
                     continue;
                 }
                 let partner = other as usize / self.channels;
-                if partner == cell || self.pair(partner, s as u32).is_none() {
+                let theirs = self.places[other as usize].pair as usize;
+                let leaves = self.asked_of_pair(partner, theirs, place.slices);
+                if partner == cell || arrives <= leaves {
                     continue;
                 }
-                let leaves = self.asked_kbps(partner, t, place.slices);
-                let comes = self.asked_kbps(partner, s as u32, place.slices);
+                let Some(pair) = self.pair(partner, s as u32) else {
+                    continue;
+                };
+                let comes = self.asked_of_pair(partner, pair, place.slices);
                 // What t gains, less what s no longer carries.
                 let gain = arrives.saturating_sub(leaves).min(headroom);
                 let loss = asked.saturating_sub(comes).saturating_sub(over);
@@ -645,12 +652,10 @@ impl<'a> Board<'a> {
             .iter()
             .filter(|&&slot| slot != NONE)
             .map(|&slot| {
+                let place = self.places[slot as usize];
+                let cell = slot as usize / self.channels;
                 (
-                    self.asked_kbps(
-                        slot as usize / self.channels,
-                        s as u32,
-                        self.places[slot as usize].slices,
-                    ),
+                    self.asked_of_pair(cell, place.pair as usize, place.slices),
                     slot,
                 )
             })
@@ -676,27 +681,12 @@ impl<'a> Board<'a> {
         satellites.range(cell).zip(satellites.row(cell))
     }
 
-    /// What the radio carries to the cell in so many slices of a beam.
-    fn radio_kbps(&self, cell: usize, satellite: u32, slices: u8) -> u64 {
-        let pair = self
-            .pair(cell, satellite)
-            .expect("cells are placed on satellites in reach");
-        self.radio_of_pair(pair, slices)
-    }
-
-    /// What the cell asks of so many slices of a beam, as far as the radio carries it.
-    fn asked_kbps(&self, cell: usize, satellite: u32, slices: u8) -> u64 {
-        let pair = self
-            .pair(cell, satellite)
-            .expect("cells are placed on satellites in reach");
-        self.asked_of_pair(cell, pair, slices)
-    }
-
-    /// The same for a pair known by its position in the lists of reach.
+    /// What the cell asks of so many slices of a beam of a pair, as far as the radio carries it.
     fn asked_of_pair(&self, cell: usize, pair: usize, slices: u8) -> u64 {
         (self.radio_of_pair(pair, slices) as f64 * self.need[cell]) as u64
     }
 
+    /// What the radio carries in so many slices of a beam of a pair.
     fn radio_of_pair(&self, pair: usize, slices: u8) -> u64 {
         u64::from(self.instance.reach.rates.of_pair(pair)) * u64::from(slices) / self.slices as u64
     }
@@ -715,8 +705,12 @@ impl<'a> Board<'a> {
         debug_assert!(
             self.places[slot] == UNASSIGNED && self.room[beam] >= spot.slices && spot.slices > 0
         );
+        let pair = self
+            .pair(cell, satellite)
+            .expect("cells are placed on satellites in reach");
         self.places[slot] = Place {
             satellite,
+            pair: pair as u32,
             beam: spot.beam,
             slices: spot.slices,
         };
@@ -727,8 +721,8 @@ impl<'a> Board<'a> {
             .iter_mut()
             .find(|h| **h == NONE)
             .expect("a beam with room has a free entry") = slot as u32;
-        self.radio[cell] += self.radio_kbps(cell, satellite, spot.slices);
-        self.load[s] += self.asked_kbps(cell, satellite, spot.slices);
+        self.radio[cell] += self.radio_of_pair(pair, spot.slices);
+        self.load[s] += self.asked_of_pair(cell, pair, spot.slices);
         self.scratch.passes[s].is_stale = true;
         self.take_room(s, k, spot.beam, spot.slices);
     }
@@ -745,8 +739,9 @@ impl<'a> Board<'a> {
             .iter_mut()
             .find(|h| **h == slot as u32)
             .expect("a placed slot is among its beam's") = NONE;
-        self.radio[cell] -= self.radio_kbps(cell, place.satellite, place.slices);
-        self.load[s] -= self.asked_kbps(cell, place.satellite, place.slices);
+        let pair = place.pair as usize;
+        self.radio[cell] -= self.radio_of_pair(pair, place.slices);
+        self.load[s] -= self.asked_of_pair(cell, pair, place.slices);
         self.scratch.passes[s].is_stale = true;
         self.give_room(s, k, place.beam, place.slices);
         place
@@ -757,10 +752,11 @@ impl<'a> Board<'a> {
         let (cell, k) = (slot / self.channels, slot % self.channels);
         let place = self.places[slot];
         let s = place.satellite as usize;
-        self.load[s] -= self.asked_kbps(cell, place.satellite, place.slices);
-        self.load[s] += self.asked_kbps(cell, place.satellite, slices);
-        self.radio[cell] -= self.radio_kbps(cell, place.satellite, place.slices);
-        self.radio[cell] += self.radio_kbps(cell, place.satellite, slices);
+        let pair = place.pair as usize;
+        self.load[s] -= self.asked_of_pair(cell, pair, place.slices);
+        self.load[s] += self.asked_of_pair(cell, pair, slices);
+        self.radio[cell] -= self.radio_of_pair(pair, place.slices);
+        self.radio[cell] += self.radio_of_pair(pair, slices);
         self.places[slot].slices = slices;
         self.got[cell] = self.got[cell] - u32::from(place.slices) + u32::from(slices);
         if slices > place.slices {
@@ -1332,6 +1328,7 @@ impl<'a> Board<'a> {
                     satellite,
                     beam,
                     slices,
+                    ..
                 },
             ) in lifted.iter().rev()
             {

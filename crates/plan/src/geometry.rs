@@ -11,7 +11,7 @@ use crate::preference::{Ranking, Vantage};
 use rayon::prelude::*;
 use skyweave_base::{Ecef, Geodetic, SPEED_OF_LIGHT_M_S, SatId, great_circle_m};
 use skyweave_orbit::Visibility;
-use skyweave_radio::{LinkLimit, PointLimit, RateModel, RateTable, Sight, Verdict};
+use skyweave_radio::{LinkLimit, PointLimit, RateModel, RateTable, Sight, Standing, Verdict};
 use std::sync::Arc;
 
 /// Cells handled by one task.
@@ -134,12 +134,12 @@ impl Look {
     }
 }
 
-/// A satellite that a cell may be served by, with the sines of its elevation at both ends of the epoch.
+/// A satellite that a cell may be served by, and where it stands at both ends of the epoch.
 #[derive(Clone, Copy)]
 struct Sighting {
     satellite: u32,
-    sin_start: f64,
-    sin_end: f64,
+    start: Standing,
+    end: Standing,
 }
 
 #[derive(Default)]
@@ -155,12 +155,12 @@ struct ReachPart {
 fn reach(inputs: &Inputs, geography: &Geography) -> (Vec<CellAsk>, Reach, Vec<KeptAway>) {
     let user = &inputs.profile.user;
     let beams = BeamPlan::of(user);
-    let (start, end): (Vec<Ecef>, Vec<Ecef>) =
+    let (starts, ends): (Vec<Ecef>, Vec<Ecef>) =
         inputs.satellites.iter().map(|s| (s.start, s.end)).unzip();
     let min_elevation_rad = user.limit.min_elevation_rad();
     let in_view = geography
         .visibility
-        .lists_at_both(&start, &end, min_elevation_rad);
+        .lists_at_both(&starts, &ends, min_elevation_rad);
     let ranking = Ranking::new(inputs);
     let table = (!matches!(user.down, RateModel::Fixed(_))).then(|| RateTable::new(&user.down));
     let mut parts: Vec<ReachPart> = inputs
@@ -172,20 +172,20 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Vec<CellAsk>, Reach, Vec<Ke
             let mut row = Vec::new();
             for (i, cell) in cells.iter().enumerate() {
                 let limit = user.limit.at(cell.centre);
-                let vantage = Vantage::of(cell);
+                let vantage = Vantage::of(cell, &limit);
                 row.clear();
                 let mut kept_away = KeptAway::default();
                 for &satellite in in_view.of(chunk * CHUNK + i) {
-                    let (verdict, sin_start) = limit.sight(start[satellite as usize]);
-                    let (verdict, sin_end) = match verdict {
-                        Verdict::Allowed => limit.sight(end[satellite as usize]),
-                        no => (no, sin_start),
+                    let (verdict, start) = limit.sight(starts[satellite as usize]);
+                    let (verdict, end) = match verdict {
+                        Verdict::Allowed => limit.sight(ends[satellite as usize]),
+                        no => (no, start),
                     };
                     match verdict {
                         Verdict::Allowed => row.push(Sighting {
                             satellite,
-                            sin_start,
-                            sin_end,
+                            start,
+                            end,
                         }),
                         Verdict::NearGsoArc => kept_away.near_gso_arc = true,
                         Verdict::OutOfReach => {}
@@ -200,7 +200,7 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Vec<CellAsk>, Reach, Vec<Ke
                 };
                 row.retain(|seen| {
                     if let Some(table) = &table {
-                        match table.kbps(seen.sin_start, seen.sin_end, fade) {
+                        match table.kbps(seen.start.sin_elevation, seen.end.sin_elevation, fade) {
                             0 => {
                                 kept_away.faded = true;
                                 return false;
@@ -215,7 +215,7 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Vec<CellAsk>, Reach, Vec<Ke
                     part.preference.push(ranking.rank(
                         &vantage,
                         (s, inputs.satellites[s].id),
-                        (seen.sin_start, seen.sin_end),
+                        (seen.start, seen.end),
                     ));
                     true
                 });
@@ -314,12 +314,17 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
         })
         .collect();
     let looks: Vec<Look> = inputs.gateways.iter().map(|g| Look::at(g.place)).collect();
+    let candidates = gateways_high_enough(inputs, satellites);
     let rows: Vec<Vec<(u32, u64)>> = satellites
         .par_iter()
         .zip(&pop_of)
-        .map(|(satellite, pop)| {
+        .enumerate()
+        .map(|(s, (satellite, pop))| {
             // Shortest first: through space, and by fibre to where most of what the satellite sees meets the Internet.
-            let mut row: Vec<(f64, u32, u64)> = (0..limits.len())
+            let mut row: Vec<(f64, u32, u64)> = candidates
+                .row(s)
+                .iter()
+                .map(|&g| g as usize)
                 .filter(|&g| inputs.gateways[g].antennas > 0)
                 .filter(|&g| judge(&limits[g], satellite) == Verdict::Allowed)
                 .filter_map(|g| {
@@ -380,6 +385,27 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
         satellite_kbps: feeder.satellite_kbps,
         laser_kbps: profile.laser.kbps,
     }
+}
+
+/// For each satellite the gateways from which it may be high enough, ascending.
+fn gateways_high_enough(inputs: &Inputs, satellites: &[crate::SatelliteState]) -> Csr<u32> {
+    let limit = inputs.profile.feeder.limit;
+    if matches!(limit, LinkLimit::Range { .. }) {
+        let all = 0..inputs.gateways.len() as u32;
+        let mut rows = Csr::default();
+        satellites.iter().for_each(|_| rows.push_row(all.clone()));
+        return rows;
+    }
+    let places: Vec<Geodetic> = inputs.gateways.iter().map(|g| g.place).collect();
+    let own = inputs.gateways.iter().filter_map(|g| g.min_elevation_rad);
+    let least_rad = own.fold(limit.min_elevation_rad(), f64::min);
+    let (start, end): (Vec<Ecef>, Vec<Ecef>) = satellites.iter().map(|s| (s.start, s.end)).unzip();
+    let lists = Visibility::new(&places).lists_at_both(&start, &end, least_rad);
+    let mut seen = Csr::default();
+    lists
+        .iter()
+        .for_each(|row| seen.push_row(row.iter().copied()));
+    seen.transposed(satellites.len())
 }
 
 /// For each satellite the point of presence of most of the demand that prefers this satellite.

@@ -6,6 +6,7 @@
 use crate::inputs::{Cell, Inputs, SatelliteState};
 use core::f64::consts::PI;
 use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, MEAN_EARTH_RADIUS_M, SatId, Seed, Vec3};
+use skyweave_radio::{PointLimit, Standing};
 
 /// What the planner prefers among satellites that would serve a cell equally well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -45,23 +46,24 @@ impl Preference {
 /// `w = ((elevation − LEAST_RAD) / (FULL_RAD − LEAST_RAD))^POWER` (between 0 and 1) times `exp(NORTH cos(azimuth))`, and kept at
 /// a boundary with the probability `STAY` before anything is drawn.
 ///
-/// The numbers are those of greatest likelihood for the satellites chosen in 988 slots at Kanazawa (36.6 N) and Louvain
-/// (50.9 N) on 17 July 2024, out of 31,974 candidates by bins of elevation and azimuth: both sites together, so that none is
-/// tuned for one of them (counts from the artefacts of "SatInView", LEO-NET 2024). That the choice is high and
-/// north is also what H. B. Tanveer et al., "Making Sense of Constellations" (CoNEXT 2023 companion), saw at four others.
-/// docs/planner.md has what comes out beside what was measured.
+/// One set of numbers for every place, fitted to the satellites chosen in 988 slots at Kanazawa (36.6 N) and Louvain (50.9 N) on
+/// 17 July 2024 out of 31,974 candidates, by bins of elevation and azimuth (counts from the artefacts of "SatInView", LEO-NET
+/// 2024): first by greatest likelihood over both sites together (28 degrees, 61 degrees, 1.8, 0.42), then, as the planner keeps
+/// satellites near the GSO arc out by itself, with less weight on the north and more on height, until both sites were alike
+/// near. That the choice is high and north is also what H. B. Tanveer et al., "Making Sense of Constellations" (CoNEXT 2023
+/// companion), saw at four others. docs/planner.md has what comes out beside what was measured.
 pub mod observed {
     /// Elevation at and below which nothing is taken.
-    pub const LEAST_RAD: f64 = 28.0 * core::f64::consts::PI / 180.0;
+    pub const LEAST_RAD: f64 = 29.3 * core::f64::consts::PI / 180.0;
     /// Elevation from which on higher is no better.
-    pub const FULL_RAD: f64 = 61.0 * core::f64::consts::PI / 180.0;
+    pub const FULL_RAD: f64 = 64.5 * core::f64::consts::PI / 180.0;
     /// How steeply the preference grows between them.
-    pub const POWER: f64 = 1.8;
+    pub const POWER: f64 = 1.6;
     /// Half the logarithm of how much more willingly a satellite in the north is taken than one in the south.
-    pub const NORTH: f64 = 0.42;
-    /// How often a terminal's satellite is not asked to compete. Together with those that win again, 31 % stay: 681 slots
-    /// of 988 were the first on their satellite.
-    pub const STAY: f64 = 0.23;
+    pub const NORTH: f64 = 0.25;
+    /// How often a terminal's satellite is not asked to compete. Together with those that win again about 30 % stay; 31 % did:
+    /// 681 slots of 988 were the first on their satellite.
+    pub const STAY: f64 = 0.27;
     /// What is left to satellites below the least elevation where there is no other.
     pub(super) const FLOOR: f64 = 1e-3;
 }
@@ -128,10 +130,12 @@ pub(crate) struct Vantage {
     radius_m: f64,
     north: Vec3,
     east: Vec3,
+    gso_band: Option<(f64, f64)>,
 }
 
 impl Vantage {
-    pub(crate) fn of(cell: &Cell) -> Self {
+    /// Under the limit of its own place.
+    pub(crate) fn of(cell: &Cell, limit: &PointLimit) -> Self {
         let Geodetic {
             lat_rad, lon_rad, ..
         } = cell.centre;
@@ -144,6 +148,24 @@ impl Vantage {
             radius_m: origin.0.norm(),
             north: Vec3::new(-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat),
             east: Vec3::new(-sin_lon, cos_lon, 0.0),
+            gso_band: limit.gso_band(),
+        }
+    }
+
+    /// For how many epochs, the present one included, a satellite stays out of the declinations where the GSO arc matters, as
+    /// far as it goes on as in this epoch; one that is among them now has a beam only at an end of the arc, and counts as staying.
+    fn clear_epochs(&self, start: Standing, end: Standing) -> f64 {
+        let Some((low, high)) = self.gso_band else {
+            return f64::INFINITY;
+        };
+        let step = end.sin_declination - start.sin_declination;
+        let left = match step > 0.0 {
+            true => low - end.sin_declination,
+            false => end.sin_declination - high,
+        };
+        match left >= 0.0 {
+            true => 1.0 + left / step.abs(),
+            false => f64::INFINITY,
         }
     }
 }
@@ -163,14 +185,21 @@ impl Ranking {
         }
     }
 
-    /// How willingly a cell is served by a satellite that stands at these sines of elevation at the ends of the epoch.
-    pub(crate) fn rank(&self, from: &Vantage, satellite: (usize, SatId), sines: (f64, f64)) -> u8 {
-        let sin_elevation = (sines.0 + sines.1) / 2.0;
+    /// How willingly a cell is served by a satellite that stands so at both ends of the epoch.
+    pub(crate) fn rank(
+        &self,
+        from: &Vantage,
+        satellite: (usize, SatId),
+        stands: (Standing, Standing),
+    ) -> u8 {
+        let (start, end) = stands;
+        let sin_elevation = (start.sin_elevation + end.sin_elevation) / 2.0;
         let arc = &self.arcs[satellite.0];
         let merit = match self.preference {
             Preference::Capacity => {
                 let height = (sin_elevation - self.least_sin) / (1.0 - self.least_sin);
-                let stay = arc.stay_epochs(from.origin.0, from.radius_m) / LONGEST_STAY;
+                let in_view = arc.stay_epochs(from.origin.0, from.radius_m);
+                let stay = in_view.min(from.clear_epochs(start, end)) / LONGEST_STAY;
                 (1.0 - STAY_SHARE) * height + STAY_SHARE * stay.min(1.0)
             }
             Preference::AsObserved => {
@@ -243,7 +272,7 @@ mod tests {
     #[test]
     fn high_and_north_weigh_as_they_were_seen_to() {
         let degrees = |e: f64, north: f64| observed_weight(e.to_radians(), north);
-        assert!(degrees(61.0, 1.0) == 1.0 && degrees(80.0, 1.0) == 1.0);
+        assert!(degrees(64.6, 1.0) == 1.0 && degrees(80.0, 1.0) == 1.0);
         assert!(degrees(27.0, 1.0) < 0.01 && degrees(27.0, -1.0) > 0.0);
         let ratio = degrees(50.0, 1.0) / degrees(50.0, -1.0);
         assert!((ratio.ln() - 2.0 * observed::NORTH).abs() < 1e-12);

@@ -10,7 +10,7 @@
 //! 5. Where cells are without service and antennas without traffic, point the antennas elsewhere and go back to 3.
 //! 6. Carry what is asked for the last time, cut it into ways to the ground, and share each satellite's part max-min.
 
-use crate::assign::{Board, Place};
+use crate::assign::Board;
 use crate::backhaul::{Backhaul, Way, choose_feeders, lasers_to_gateway};
 use crate::instance::Instance;
 
@@ -101,14 +101,7 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
         budgets(carried(&feeders, &expected)),
         &lasers_to_gateway(network, &feeders),
     );
-    for slot in &kept.slots {
-        let place = Place {
-            satellite: slot.satellite,
-            beam: slot.beam,
-            slices: slot.slices,
-        };
-        board.keep(slot.cell as usize, slot.channel, place);
-    }
+    kept.slots.iter().for_each(|slot| board.keep(slot));
     for round in 1.. {
         board.serve_all();
         board.fill();

@@ -3,7 +3,7 @@
 use skyweave_base::{Rng, Seed};
 use skyweave_plan::{
     BeamPlan, CellAsk, Csr, GatewayLimit, Instance, Kept, KeptSlot, Network, Rates, Reach,
-    Solution, solve,
+    Solution, SolvedSlot, solve,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -263,4 +263,38 @@ fn nonsense_that_was_kept_is_dropped() {
             },
         ));
     }
+}
+
+/// What a satellite brings is shared max-min by rate per terminal: who gets less than another of the same satellite gets all
+/// that it asks. Rates are whole kbit/s, so that equal shares may differ by one for each terminal of either slot.
+#[test]
+fn terminals_of_a_satellite_share_what_it_brings_max_min() {
+    let mut rng = Seed::root(5).child("fair", 0).rng();
+    let mut scarce = 0;
+    for _ in 0..400 {
+        let small = random(&mut rng);
+        let solution = solve(&small.instance, &Kept::default());
+        let asked = |slot: &SolvedSlot| {
+            let ask = &small.instance.cells[slot.cell as usize];
+            let part = ask.demand_kbps * u64::from(slot.terminals) / u64::from(ask.terminals);
+            part.min(slot.radio_kbps.into())
+        };
+        for a in &solution.slots {
+            let others = solution.slots.iter().filter(|b| b.satellite == a.satellite);
+            if u64::from(a.delivered_kbps) >= asked(a) || a.terminals == 0 {
+                continue;
+            }
+            for b in others.filter(|b| b.terminals > 0) {
+                let (of_a, of_b) = (
+                    u64::from(a.delivered_kbps) * u64::from(b.terminals),
+                    u64::from(b.delivered_kbps) * u64::from(a.terminals),
+                );
+                let units = u64::from(a.terminals + b.terminals);
+                assert!(of_a + units >= of_b, "{a:?} gets less than {b:?}");
+                scarce += usize::from(a.cell != b.cell);
+            }
+        }
+    }
+    // Without scarcity the test would say nothing.
+    assert!(scarce > 100, "{scarce}");
 }

@@ -187,6 +187,11 @@ impl GsoZone {
         })
     }
 
+    /// Sines of declination outside which no target is within the exclusion.
+    pub(crate) fn band(&self) -> (f64, f64) {
+        self.outer
+    }
+
     /// Whether the unit vector `direction` from the place is nearer to the arc than the exclusion.
     pub(crate) fn holds(&self, direction: Vec3) -> bool {
         let sin_declination = direction.z;

@@ -23,7 +23,7 @@ pub use budget::{BudgetLines, LinkBudget, LinkParameters, Power, Receiver};
 pub use fade::{Fade, REFERENCE_CLIMATE};
 pub use gso::{GSO_RADIUS_M, GsoArc};
 pub use interference::CoChannel;
-pub use limit::{PointLimit, Verdict};
+pub use limit::{PointLimit, Standing, Verdict};
 pub use modem::Modem;
 pub use profile::{
     FeederLinks, LaserLinks, LinkLimit, ProcessingDelays, Profile, RateModel, UserLinks,

@@ -15,6 +15,15 @@ pub enum Verdict {
     NearGsoArc,
 }
 
+/// Where a satellite stands, seen from a place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    /// Sine of the elevation above the ellipsoid's horizon.
+    pub sin_elevation: f64,
+    /// Sine of the topocentric declination: of the angle from the plane of the equator.
+    pub sin_declination: f64,
+}
+
 /// A link limit at one place of the ground, with everything computed that does not depend on the satellite.
 #[derive(Clone, Copy, Debug)]
 pub struct PointLimit {
@@ -89,8 +98,8 @@ impl PointLimit {
         self.sight(satellite).0
     }
 
-    /// What the limit says of a satellite, and the sine of the elevation at which it stands.
-    pub fn sight(&self, satellite: Ecef) -> (Verdict, f64) {
+    /// What the limit says of a satellite, and where it stands.
+    pub fn sight(&self, satellite: Ecef) -> (Verdict, Standing) {
         let d = satellite.0 - self.origin;
         let range2 = d.dot(d);
         let direction = d * (1.0 / range2.sqrt());
@@ -103,7 +112,16 @@ impl PointLimit {
                 _ => Verdict::Allowed,
             }
         };
-        (verdict, sin_elevation)
+        let standing = Standing {
+            sin_elevation,
+            sin_declination: direction.z,
+        };
+        (verdict, standing)
+    }
+
+    /// Sines of the declinations outside which the GSO arc is no matter; `None` where it is none anywhere.
+    pub fn gso_band(&self) -> Option<(f64, f64)> {
+        self.gso.as_ref().map(GsoZone::band)
     }
 
     /// Straight distance, m.

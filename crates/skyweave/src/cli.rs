@@ -48,6 +48,8 @@ enum Command {
     Routes(Routes),
     /// Where satellites are by SGP4, which are visible from a place, and when they pass
     Orbit(Orbit),
+    /// The planner's choice of satellites beside what was measured at a real terminal
+    Scheduler(Scheduler),
     /// Validate a scenario or a plan, and list every problem with file, line and field
     Check(Check),
     /// List what is built in: scenarios, radio profiles
@@ -446,6 +448,54 @@ pub(crate) struct Passes {
 }
 
 #[derive(Args, Debug)]
+/// `skyweave scheduler`.
+pub struct Scheduler {
+    #[command(subcommand)]
+    pub(crate) command: SchedulerCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum SchedulerCommand {
+    /// Elevations, azimuths and stays of the satellites that the planner chooses, and their distance from measured ones
+    #[command(after_help = "\
+The tables of a measurement, with a header line:
+  choice: elevation_bin_deg (lower edge of 5 degrees), azimuth_octant (N NE E SE S SW W NW), candidates, selected
+  dwell:  consecutive_15s_slots_on_same_satellite, occurrences
+
+Example:
+  skyweave scheduler compare --at Kanazawa --choice choice_kanazawa.csv --dwell dwell_kanazawa.csv")]
+    Compare(SchedulerCompare),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SchedulerCompare {
+    /// A scenario whose sky is like that of the measurement: a built-in name or a TOML file
+    #[arg(value_name = "SCENARIO", default_value = "starlink-2024")]
+    pub(crate) scenario: String,
+    /// Where the terminal was: a city, or LAT,LON in degrees
+    #[arg(long, value_name = "PLACE", allow_hyphen_values = true)]
+    pub(crate) at: String,
+    /// Candidates and chosen satellites by elevation and azimuth
+    #[arg(long, value_name = "CSV")]
+    pub(crate) choice: PathBuf,
+    /// How long satellites stayed
+    #[arg(long, value_name = "CSV")]
+    pub(crate) dwell: PathBuf,
+    /// The preference to compare
+    #[arg(long, value_enum, default_value_t = Preference::AsObserved)]
+    pub(crate) preference: Preference,
+    /// Epochs of 15 s to plan
+    #[arg(long, value_name = "N", default_value_t = 1_920, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) epochs: u32,
+    /// JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Threads (default: all cores)
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   skyweave check ukraine                  what the scenario loads, which satellites are left out and why
@@ -481,6 +531,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => commands::plan::plan(&args),
         Command::Routes(args) => commands::routes::routes(&args),
         Command::Orbit(args) => commands::orbit::orbit(&args.command),
+        Command::Scheduler(args) => commands::scheduler::scheduler(&args.command),
         Command::Check(args) => commands::check::check(&args),
         Command::List(args) => commands::list::list(&args),
         Command::Audit(args) => commands::storage::audit(&args.command),

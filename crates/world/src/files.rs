@@ -76,6 +76,7 @@ pub(crate) mod builtin {
         "ukraine",
         "walker-220",
         "walker-1584",
+        "starlink-2024",
         "hypatia-kuiper-630",
         "hypatia-starlink-550",
         "hypatia-telesat-1015",

@@ -19,6 +19,7 @@ mod places;
 mod problem;
 mod region;
 mod scenario;
+mod scheduler;
 mod sites;
 mod summary;
 mod table;
@@ -34,6 +35,7 @@ pub use files::{Files, FilesError, NoFiles, builtin_scenario, builtin_scenarios}
 pub use places::{Place, PlaceError, find_place};
 pub use problem::{Location, Problem, Problems, Severity, did_you_mean};
 pub use scenario::description;
+pub use scheduler::{Comparison, Measured, OCTANTS, Shares, compare};
 pub use sites::{SitePairs, SiteRoute};
 pub use summary::Summary;
 pub use track::Track;

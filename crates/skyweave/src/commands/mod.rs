@@ -7,6 +7,7 @@ pub(crate) mod orbit;
 pub(crate) mod plan;
 pub(crate) mod routes;
 pub(crate) mod run;
+pub(crate) mod scheduler;
 pub(crate) mod screen;
 pub(crate) mod storage;
 pub(crate) mod summary;
