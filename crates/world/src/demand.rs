@@ -148,6 +148,27 @@ fn read_demand(
             read_cells(path, &bytes, column, problems)
         }
     };
+    for file in &spec.except_files {
+        let left_out = match &file.value {
+            Area::GeoJson(path) => {
+                let bytes = read(path, &file.at, files, problems)?;
+                match Polygons::parse(path, &bytes) {
+                    Ok(polygons) => polygons.cells(),
+                    Err(found) => {
+                        problems.0.extend(found.0);
+                        return None;
+                    }
+                }
+            }
+            Area::Cells(path) => {
+                let bytes = read(path, &file.at, files, problems)?;
+                let cells = read_cells(path, &bytes, None, problems);
+                cells.into_iter().map(|(cell, _)| cell).collect()
+            }
+            Area::World | Area::Country(_) => Vec::new(),
+        };
+        weights.retain(|(cell, _)| left_out.binary_search(cell).is_err());
+    }
     let terminals = match spec.spread {
         Spread::Given => weights.iter().map(|w| w.1).sum(),
         Spread::Population => spec.terminals?,

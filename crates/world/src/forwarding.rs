@@ -6,12 +6,13 @@
 //! interpolated by the cubic through them.
 
 use crate::world::World;
-use skyweave_base::{Ecef, Geodetic, SPEED_OF_LIGHT_M_S, SatId, Span, Time, great_circle_m};
+use skyweave_base::{Ecef, Geodetic, PopId, SPEED_OF_LIGHT_M_S, SatId, Span, Time, great_circle_m};
 use skyweave_dataplane::{
     Access, Beam, DelayCurve, EpochTable, Leg, LegKind, TerminalRoute, Unserved,
 };
 use skyweave_orbit::{EARTH_ROTATION_RAD_S, PropagationError};
-use skyweave_plan::{self as plan, Plan, Reason, Service, TerminalOutcome};
+use skyweave_plan::{self as plan, Inputs, Landing, Plan, Reason, Service, TerminalOutcome};
+use skyweave_radio::ProcessingDelays;
 use std::collections::BTreeMap;
 
 /// Curves go on this long after the epoch: a packet sent at its end passes its last link later, by up to the round trip of the
@@ -140,7 +141,7 @@ fn route(
         down: fit.curve(|_| Ok(at_gateway), satellite(last), delays.gateway_s)?,
     });
     let fibre = DelayCurve::constant(Span::from_secs_f64(fibre_s(
-        world,
+        delays,
         gateway.place,
         pop.place,
     )));
@@ -162,9 +163,36 @@ fn route(
     })
 }
 
-fn fibre_s(world: &World, gateway: Geodetic, pop: Geodetic) -> f64 {
-    let delays = &world.profile().delays;
+fn fibre_s(delays: &ProcessingDelays, gateway: Geodetic, pop: Geodetic) -> f64 {
     great_circle_m(gateway, pop) * delays.fibre_detour / delays.fibre_m_s
+}
+
+/// Round trip from a place to its point of presence over a landing, s, with everything where it is at the start of the plan: the
+/// sum of the [`table`]'s legs there, to within the motion during the flight (under 0.1 ms for paths under 100 ms at 7.6 km/s).
+/// `None` if the inputs lack a part of the way.
+pub(crate) fn round_trip_s(
+    inputs: &Inputs,
+    from: Geodetic,
+    landing: &Landing,
+    pop: PopId,
+) -> Option<f64> {
+    let delays = &inputs.profile.delays;
+    let gateway = inputs.gateways.get(landing.gateway.index())?.place;
+    let pop = inputs.pops.get(pop.index())?.place;
+    let mut at = from.to_ecef().0;
+    let mut metres = 0.0;
+    for id in &landing.path {
+        let index = inputs.satellites.binary_search_by_key(id, |s| s.id).ok()?;
+        let next = inputs.satellites[index].start.0;
+        metres += (next - at).norm();
+        at = next;
+    }
+    metres += (gateway.to_ecef().0 - at).norm();
+    let each_way_s = metres / SPEED_OF_LIGHT_M_S
+        + delays.satellite_s * landing.path.len() as f64
+        + delays.gateway_s
+        + fibre_s(delays, gateway, pop);
+    Some(delays.uplink_s + delays.downlink_s + 2.0 * each_way_s)
 }
 
 /// The interval over which curves are fitted.

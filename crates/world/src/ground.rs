@@ -1,5 +1,6 @@
 //! Gateways and points of presence: built in or from CSV, those whose status and kind are wanted.
 
+use crate::conditions::NewGateway;
 use crate::demand::read_located;
 use crate::fields::Located;
 use crate::files::{Files, builtin};
@@ -64,6 +65,49 @@ fn list(
             read_located(path, files, problems)?.into(),
         )),
     }
+}
+
+/// Sites of the built-in list that are not used by default: licensed, planned or of unknown state.
+pub(crate) fn possible_gateways() -> Vec<NewGateway> {
+    let is_possible = |status: &str| !GATEWAY_STATUSES.contains(&status);
+    let mut problems = Problems::default();
+    let bytes = builtin::GATEWAYS.as_bytes();
+    let all = new_gateways("gateways.csv", bytes, &is_possible, &mut problems);
+    debug_assert!(problems.0.is_empty(), "built-in data: {problems}");
+    all
+}
+
+/// Gateways that might be built: those rows of a CSV whose status, if it says one, is wanted.
+pub(crate) fn new_gateways(
+    file: &str,
+    bytes: &[u8],
+    is_wanted: &dyn Fn(&str) -> bool,
+    problems: &mut Problems,
+) -> Vec<NewGateway> {
+    let columns = [
+        required(&["name"]),
+        required(&["lat_deg", "latitude_deg"]),
+        required(&["lon_deg", "longitude_deg"]),
+        optional(&["status"]),
+        optional(&["antennas", "ka_antennas"]),
+    ];
+    let mut all = Vec::new();
+    read_csv(file, bytes, &columns, problems, |row| {
+        let (name, place) = (row.required_text(0), row.place(1, 2));
+        let antennas = row.number(4, 1.0..=MOST_ANTENNAS);
+        let (Some(name), Some(place)) = (name, place) else {
+            return;
+        };
+        if row.text(3).is_none_or(is_wanted) {
+            all.push(NewGateway {
+                name,
+                lat_deg: place.lat_deg(),
+                lon_deg: place.lon_deg(),
+                antennas: antennas.map(|n: f64| n as u32),
+            });
+        }
+    });
+    all
 }
 
 fn gateways(

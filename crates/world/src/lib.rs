@@ -21,6 +21,7 @@ mod region;
 mod scenario;
 mod scheduler;
 mod sites;
+pub mod study;
 mod summary;
 mod table;
 mod track;
@@ -32,7 +33,7 @@ pub use conditions::{
 };
 pub use constellation::{LeftOut, builtin_earth_orientation, builtin_elements};
 pub use files::{Files, FilesError, NoFiles, builtin_scenario, builtin_scenarios};
-pub use places::{Place, PlaceError, find_place};
+pub use places::{Place, PlaceError, area_name, find_place};
 pub use problem::{Location, Problem, Problems, Severity, did_you_mean};
 pub use scenario::description;
 pub use scheduler::{Comparison, Measured, OCTANTS, Shares, compare};

@@ -85,6 +85,16 @@ fn listed(suggestions: &[String]) -> String {
     }
 }
 
+/// What to call an area of a scenario: the country's name, or the text as it is.
+pub fn area_name(area: &str) -> String {
+    let countries = Countries::builtin();
+    let named = countries
+        .0
+        .iter()
+        .find(|(a2, ..)| a2.eq_ignore_ascii_case(area));
+    named.map_or_else(|| area.to_owned(), |(_, _, name)| name.clone())
+}
+
 /// Country codes of ISO 3166-1 and their names.
 pub(crate) struct Countries(Vec<(String, String, String)>);
 

@@ -17,6 +17,7 @@ pub(crate) struct Region {
     /// Directions of the area's cells of resolution 3.
     core: Vec<Vec3>,
     satellites_cos: f64,
+    gateways_rad: f64,
     /// Cells that a satellite may serve which serves the area too, ascending.
     load: Vec<CellIndex>,
 }
@@ -67,16 +68,26 @@ impl Region {
         let mut load: Vec<CellIndex> = near.map(|(cell, _)| *cell).collect();
         load.par_sort_unstable();
         load.dedup();
+        let satellites_rad = (3.0 * footprint_rad).max(gateways_rad + footprint_rad);
         Ok(Self {
             core,
             load,
-            satellites_cos: cosine((3.0 * footprint_rad).max(gateways_rad + footprint_rad)),
+            satellites_cos: cosine(satellites_rad),
+            gateways_rad: satellites_rad + footprint_rad,
         })
     }
 
     /// True if a satellite that serves the area may serve this cell too.
     pub(crate) fn has_load(&self, cell: CellIndex) -> bool {
         self.load.binary_search(&cell).is_ok()
+    }
+
+    /// How far from the area a gateway there stands, rad, and whether any satellite that matters may reach it.
+    pub(crate) fn gateway(&self, place: Geodetic) -> (f64, bool) {
+        let distance_rad = greatest_cosine(&self.core, place.up())
+            .clamp(-1.0, 1.0)
+            .acos();
+        (distance_rad, distance_rad <= self.gateways_rad)
     }
 
     /// True if a satellite there matters.

@@ -185,7 +185,10 @@ pub(crate) struct DemandSpec {
     pub(crate) area: Located<Area>,
     /// The area as it is written.
     pub(crate) area_text: String,
+    /// Countries left out.
     pub(crate) except: Vec<String>,
+    /// Files of areas and cells left out.
+    pub(crate) except_files: Vec<Located<Area>>,
     /// `None` only with [`Spread::Given`].
     pub(crate) terminals: Option<u64>,
     pub(crate) spread: Spread,
@@ -649,6 +652,17 @@ fn read_weather(t: Option<Fields<'_, '_>>, file: &str) -> WeatherSpec {
     WeatherSpec { at, kind, climate }
 }
 
+/// The area that a file describes, if the text is the name of one.
+fn area_file(text: &str) -> Option<Area> {
+    let lower = text.to_lowercase();
+    if lower.ends_with(".geojson") || lower.ends_with(".json") {
+        return Some(Area::GeoJson(text.to_owned()));
+    }
+    lower
+        .ends_with(".csv")
+        .then(|| Area::Cells(text.to_owned()))
+}
+
 fn read_demand(t: Fields<'_, '_>, countries: &Countries) -> Option<DemandSpec> {
     let at = t.at();
     let area = t.required(
@@ -658,11 +672,10 @@ fn read_demand(t: Fields<'_, '_>, countries: &Countries) -> Option<DemandSpec> {
     );
     let area_text = area.as_ref().map_or_else(String::new, |a| a.value.clone());
     let area = area.and_then(|area| {
-        let value = match area.to_lowercase() {
-            lower if lower == "world" => Area::World,
-            lower if lower.ends_with(".geojson") || lower.ends_with(".json") => Area::GeoJson(area.value.clone()),
-            lower if lower.ends_with(".csv") => Area::Cells(area.value.clone()),
-            _ => match countries.code(&area) {
+        let value = match area_file(&area) {
+            _ if area.eq_ignore_ascii_case("world") => Area::World,
+            Some(file) => file,
+            None => match countries.code(&area) {
                 Ok(code) => Area::Country(code),
                 Err(hint) => {
                     t.report(area.at.error(format!(
@@ -675,8 +688,15 @@ fn read_demand(t: Fields<'_, '_>, countries: &Countries) -> Option<DemandSpec> {
         };
         Some(Located { value, at: area.at })
     });
-    let mut except = Vec::new();
+    let (mut except, mut except_files) = (Vec::new(), Vec::new());
     for country in t.strings("except").unwrap_or_default() {
+        if let Some(file) = area_file(&country) {
+            except_files.push(Located {
+                value: file,
+                at: country.at,
+            });
+            continue;
+        }
         match countries.code(&country) {
             Ok(code) => except.push(code),
             Err(hint) => t.report(
@@ -725,6 +745,7 @@ fn read_demand(t: Fields<'_, '_>, countries: &Countries) -> Option<DemandSpec> {
         area: area?,
         area_text,
         except,
+        except_files,
         terminals: terminals.map(|n| n.value),
         spread,
         rate_kbps: rate_kbps(*rate?),

@@ -333,6 +333,16 @@ impl World {
         Summary::of(self)
     }
 
+    /// How far from the area of a [`region`](Self::region) a gateway stands, rad, and whether it may be of use.
+    pub(crate) fn gateway_distance(&self, place: Geodetic) -> (f64, bool) {
+        let region = self.region.as_ref();
+        region.map_or((0.0, true), |r| r.gateway(place))
+    }
+
+    pub(crate) fn reach_rad(&self) -> f64 {
+        self.reach_rad
+    }
+
     /// The radio, with the scenario's own limits in it.
     pub fn profile(&self) -> &Arc<Profile> {
         &self.profile
