@@ -26,6 +26,7 @@ Examples:
   skyweave run --at Kyiv -- ping -c 4 100.64.0.1    in a second terminal: a packet through space
   skyweave shell --at Lviv                      a shell whose only way out is a satellite terminal
   skyweave plan ukraine --epochs 4 --json       plan a minute, without packets
+  skyweave report UA --terminals 50000 --out ua/    the national plan, as a page with maps
   skyweave check my-scenario.toml               list everything that is wrong with a scenario
 
 Exit status: 0 done; 1 it failed; 2 the command line is wrong; `run` and `shell` pass on the program's own.")]
@@ -44,6 +45,8 @@ enum Command {
     Shell(Shell),
     /// Plan epochs without packets, print a summary of each and write the plans
     Plan(Plan),
+    /// The national plan of a country or area: who can be served, what breaks it, what would help; a report with maps
+    Report(Report),
     /// Round-trip times and paths between ground sites over the constellation
     Routes(Routes),
     /// Where satellites are by SGP4, which are visible from a place, and when they pass
@@ -313,6 +316,69 @@ pub struct Plan {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
+AREA is an ISO 3166 code, a .geojson file of polygons, or a .csv file of H3 cells of resolution 5.
+
+Examples:
+  skyweave report UA --terminals 50000 --out ua/            a day of Ukraine, a plan each 15 s
+  skyweave report MD --terminals 8000 --for 6h --step 60 --out md/
+  skyweave report flood.geojson --terminals 500 --rate-mbps 20 --for 2h --out flood/
+  skyweave report cells.csv --out area/                     terminals by cell, as the file's column `terminals` has them
+  skyweave report --compare ua-today/ ua-more-gateways/ --out both/
+
+DIR holds index.html (opens offline, prints), report.json, *.parquet, and scenario.toml, which `skyweave plan` accepts. A run that was
+stopped goes on where it was when the same command is given again.")]
+/// `skyweave report`.
+pub struct Report {
+    /// The country or area
+    #[arg(required_unless_present = "compare")]
+    pub area: Option<String>,
+    /// How many terminals there are (a .csv of cells may have them in its column `terminals` instead)
+    #[arg(long, value_name = "N")]
+    pub terminals: Option<u64>,
+    /// What each terminal asks toward the ground, Mbit/s
+    #[arg(long, value_name = "MBPS", default_value_t = 5.0)]
+    pub rate_mbps: f64,
+    /// Terminals over the rest of the world: the load that the same satellites carry. 0: none
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    pub neighbours: u64,
+    /// What each of them asks, Mbit/s
+    #[arg(long, value_name = "MBPS", default_value_t = 1.0)]
+    pub neighbours_rate_mbps: f64,
+    /// How long, for example 24h, 90m or 1d
+    #[arg(long = "for", value_name = "TIME", default_value = "24h")]
+    pub duration: String,
+    /// Seconds from one plan to the next, a multiple of 15
+    #[arg(long, value_name = "S", default_value_t = 15)]
+    pub step: u32,
+    /// Instants at which losses and remedies are compared
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub samples: u32,
+    /// Where sky, gateways, lasers and radio are taken from: a built-in scenario or a TOML file
+    #[arg(long, value_name = "SCENARIO", default_value = "ukraine")]
+    pub scenario: String,
+    /// First instant, UTC (default: the scenario's start)
+    #[arg(long, value_name = "T")]
+    pub start: Option<String>,
+    /// Gateways that might be built: CSV with name,lat_deg,lon_deg[,antennas] (default: near sites of the built-in list that are
+    /// licensed, planned or of unknown state)
+    #[arg(long, value_name = "CSV")]
+    pub candidates: Option<PathBuf>,
+    /// Where the report is written
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Put two reports side by side: their folders
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "area")]
+    pub compare: Option<Vec<PathBuf>>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Threads (default: all cores)
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
 Sites: CSV with id,name,lat_deg,lon_deg[,height_m]; pairs: CSV with src_id,dst_id. Other columns are ignored.
 Output columns: t_s,src_id,dst_id,rtt_ms,path; path joins the source, the satellites and the destination by `-`, or is
 `unreachable` with an empty rtt_ms. t_s counts from --start.
@@ -529,6 +595,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(&args),
         Command::Shell(args) => commands::run::shell(&args),
         Command::Plan(args) => commands::plan::plan(&args),
+        Command::Report(args) => commands::report::report(&args),
         Command::Routes(args) => commands::routes::routes(&args),
         Command::Orbit(args) => commands::orbit::orbit(&args.command),
         Command::Scheduler(args) => commands::scheduler::scheduler(&args.command),

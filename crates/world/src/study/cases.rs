@@ -4,10 +4,12 @@ use super::tally::for_area;
 use super::{AreaCell, CURVE, PLACED, Study, WINDOW, others_times};
 use crate::conditions::{Additions, Conditions, Faults, NewGateway, NewTerminals};
 use crate::demand::cumulative_rounding;
+use crate::weather::{Atmosphere, Between, RainField, Weather};
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use skyweave_base::{CellId, EpochNumber};
 use skyweave_plan::{Plan, Planner};
+use std::sync::Arc;
 
 /// What kind of question a case answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,8 @@ pub enum CaseKind {
     Pop,
     /// More load around the area.
     Neighbours,
+    /// A rain front over the middle of the area.
+    Rain,
     /// A gateway more.
     NewGateway,
     /// A channel more.
@@ -40,7 +44,12 @@ impl CaseKind {
     pub fn is_loss(self) -> bool {
         matches!(
             self,
-            Self::Gateway | Self::GatewayPair | Self::Satellites | Self::Pop | Self::Neighbours
+            Self::Gateway
+                | Self::GatewayPair
+                | Self::Satellites
+                | Self::Pop
+                | Self::Neighbours
+                | Self::Rain
         )
     }
 
@@ -131,28 +140,72 @@ pub(super) fn run(study: &Study, epoch: EpochNumber, cases: &[Case]) -> Vec<Case
     let first = study.world.plan(epoch, None);
     let before = window(study, &study.world, &first, after);
     let full = CURVE[CURVE.len() - 1];
-    let most = |world: &World, conditions: &Conditions| {
-        let world = study.with_terminals(world, conditions.clone(), full);
+    let most = |world: &World, conditions: &Conditions, kind: Option<CaseKind>| {
+        let mut world = study.with_terminals(world, conditions.clone(), full);
+        rain(study, kind, &mut world);
         Score::of(&study.area, &world.plan(after(1), None)).delivered_kbps
     };
     let needs_full = cases.iter().any(|c| c.kind.is_loss() || c.kind.is_remedy());
-    let full_before = needs_full.then(|| most(&study.world, &Conditions::default()));
+    let full_before = needs_full.then(|| most(&study.world, &Conditions::default(), None));
     let result = |case: &Case| {
         let base = match (&study.richer, case.richer) {
             (Some(richer), true) => richer,
             _ => &study.world,
         };
-        let world = study.under(base, case.conditions.clone());
+        let mut world = study.under(base, case.conditions.clone());
+        rain(study, Some(case.kind), &mut world);
         let has_full = case.kind.is_loss() || case.kind.is_remedy();
         CaseResult {
             before: before.clone(),
             after: window(study, &world, &first, after),
             full: full_before
                 .filter(|_| has_full)
-                .map(|kbps| (kbps, most(base, &case.conditions))),
+                .map(|kbps| (kbps, most(base, &case.conditions, Some(case.kind)))),
         }
     };
     cases.iter().map(result).collect()
+}
+
+fn rain(study: &Study, kind: Option<CaseKind>, world: &mut World) {
+    if let (Some(CaseKind::Rain), Some(front)) = (kind, &study.front) {
+        let weather = Weather::Rain(Arc::clone(front));
+        world
+            .set_weather(weather)
+            .expect("a study has a front only if the area's cells lie in it");
+    }
+}
+
+/// Rain of 25 mm/h over the middle third of the area, from its south to its north: what temperate Europe exceeds for about an hour in
+/// a year (ITU-R P.837-1, table 1, rain zones E to H: 22 to 32 mm/h for 0.01 % of the time). `None` if the radio does not mind rain.
+pub(super) fn front(world: &World, area: &[AreaCell]) -> Option<Arc<RainField>> {
+    const RAIN_MM_H: f64 = 25.0;
+    let places = area.iter().filter_map(|c| {
+        let cell = h3o::CellIndex::try_from(c.id.0).ok()?;
+        Some(h3o::LatLng::from(cell))
+    });
+    let mut bounds = (f64::MAX, f64::MIN, f64::MAX, f64::MIN);
+    for place in places {
+        let (lat, lon) = (place.lat(), place.lng());
+        bounds = (
+            bounds.0.min(lon),
+            bounds.1.max(lon),
+            bounds.2.min(lat),
+            bounds.3.max(lat),
+        );
+    }
+    let (west, east, south, north) = bounds;
+    let third = (east - west) / 3.0;
+    let (west, east) = (west + third - 0.1, east - third + 0.1);
+    let (south, north) = ((south - 0.5).max(-90.0), (north + 0.5).min(90.0));
+    let text = format!(
+        r#"{{"type":"Feature","properties":{{"rain_mm_h":{RAIN_MM_H}}},"geometry":{{"type":"Polygon","coordinates":
+        [[[{west},{south}],[{east},{south}],[{east},{north}],[{west},{north}],[{west},{south}]]]}}}}"#
+    );
+    let field = RainField::parse("front.geojson", text.as_bytes(), Between::default()).ok()?;
+    let field = Arc::new(field);
+    let mut tried = world.clone();
+    let fits = tried.set_weather(Weather::Rain(Arc::clone(&field))).is_ok();
+    (fits && Atmosphere::matters_to(world.profile())).then_some(field)
 }
 
 fn window(
@@ -234,6 +287,10 @@ pub(super) fn losses_and_remedies(study: &Study) -> Vec<Case> {
     if let Some(others) = &study.question.others {
         let text = "load of the neighbours doubled".to_owned();
         case(text, CaseKind::Neighbours, others_times(others, 2.0));
+    }
+    if study.front.is_some() {
+        let text = "a rain front over the middle of the area".to_owned();
+        case(text, CaseKind::Rain, Conditions::default());
     }
     let building = |additions| Conditions {
         additions,

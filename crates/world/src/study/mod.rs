@@ -19,11 +19,13 @@ pub use findings::{
 use crate::conditions::{ConditionError, Conditions, DemandChange, DemandTo, NewGateway};
 use crate::ground;
 use crate::problem::{Location, Problems};
+use crate::weather::RainField;
 use crate::world::World;
 use h3o::CellIndex;
 use serde::{Deserialize, Serialize};
 use skyweave_base::{CellId, EpochNumber, Geodetic};
 use skyweave_plan::{Plan, Planner};
+use std::sync::Arc;
 use tally::DayTally;
 
 /// Consecutive plans in one task of the day: 15 minutes of 15 s.
@@ -116,6 +118,8 @@ pub struct Study {
     area: Vec<AreaCell>,
     rate_kbps: u32,
     people_known: bool,
+    /// Rain over a part of the area, if the radio minds it.
+    front: Option<Arc<RainField>>,
     phase: Phase,
     day: DayTally,
     curve: Vec<CurveOutcome>,
@@ -238,6 +242,7 @@ impl Study {
         Ok(Self {
             rate_kbps: demand.rate_kbps,
             people_known: demand.weights_are_people,
+            front: cases::front(&regional, &area),
             richer: richer.map(|w| w.region(&question.area)).transpose()?,
             world: regional,
             area,
