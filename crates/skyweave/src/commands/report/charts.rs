@@ -56,6 +56,13 @@ impl Classes {
                 most: 0.0,
             };
         };
+        // Differences of under 2 % are no reason for another colour.
+        if most - least <= 0.02 * most.abs() {
+            return Self {
+                limits: vec![least],
+                most,
+            };
+        }
         let step = round_step((most - least) / 20.0);
         let down = |x: f64| (x / step).floor() * step;
         let quantile = |i: usize| down(values[i * (values.len() - 1) / CLASSES.len()]);
@@ -140,20 +147,26 @@ pub(crate) fn map(
                 area.draw(&TriangleMarker::new((x, y), 6, ORANGE.filled()))?;
             }
         }
-        let mut taken: Vec<(i32, i32)> = Vec::new();
+        let mut taken: Vec<(i32, i32, i32)> = Vec::new();
         for city in cities {
             let (x, y) = at(city.lon_deg, city.lat_deg);
+            let left = x > WIDTH as i32 - 110;
+            // About what a letter takes of a sans-serif of this size.
+            let width = city.name.chars().count() as i32 * TEXT * 11 / 20 + 10;
+            let (from, to) = if left {
+                (x - width, x + 7)
+            } else {
+                (x - 7, x + width)
+            };
             // Names that would lie on each other are left out: the largest cities come first.
-            if taken
-                .iter()
-                .any(|t| (t.0 - x).abs() < 90 && (t.1 - y).abs() < 20)
-            {
+            let hidden =
+                |&(a, b, row): &(i32, i32, i32)| a < to && from < b && (row - y).abs() < TEXT + 3;
+            if taken.iter().any(hidden) {
                 continue;
             }
-            taken.push((x, y));
+            taken.push((from, to, y));
             area.draw(&Circle::new((x, y), 4, WHITE.filled()))?;
             area.draw(&Circle::new((x, y), 3, INK.filled()))?;
-            let left = x > WIDTH as i32 - 110;
             let label = (if left { x - 7 } else { x + 7 }, y - 9);
             use plotters::style::text_anchor::{HPos, Pos, VPos};
             let side = if left { HPos::Right } else { HPos::Left };
@@ -310,7 +323,7 @@ pub(crate) fn number(x: f64) -> String {
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let whole = crate::commands::summary::thousands(whole.parse().unwrap_or(0));
     let fraction = fraction.trim_end_matches('0');
-    let sign = if x < 0.0 && text.trim_matches(['0', '.']) != "" {
+    let sign = if x < 0.0 && !text.trim_matches(['0', '.']).is_empty() {
         "−"
     } else {
         ""

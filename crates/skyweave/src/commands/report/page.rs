@@ -59,8 +59,8 @@ pub(crate) fn in_short(content: &Content) -> Vec<String> {
         ));
     } else if t.people_known {
         all.push(format!(
-            "{} of {} people live in cells with terminals; the others are in cells too thinly settled for one of {} terminals.",
-            millions(t.people_in_cells_with_terminals),
+            "All but {} of {} people live in cells with terminals; those are in cells too thinly settled for one of {} terminals.",
+            thousands(t.people - t.people_in_cells_with_terminals),
             millions(t.people),
             thousands(t.terminals),
         ));
@@ -450,7 +450,11 @@ impl Page {
             let (a, b) = (worth(a), worth(b));
             a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
         });
-        let same = |c: &&CellFinding| worth(c) == worth(with[0]);
+        // As on the map: differences of under 2 % are none.
+        let same = |c: &&CellFinding| {
+            let (a, b) = (worth(c), worth(with[0]));
+            a.0 == b.0 && (a.1 - b.1).abs() <= 0.02 * b.1
+        };
         if with.iter().all(same) {
             self.p("No cell is better or worse off than another.");
             return Ok(());
