@@ -145,10 +145,15 @@ impl LinkBudget {
         budget.clear = Fade::of(budget.path(), |path| {
             path.attenuation_in_rain(&REFERENCE_CLIMATE, 0.0)
         });
-        if matches!(parameters.power, Power::Flux { .. }) {
-            budget.tabulate();
-        }
         budget
+    }
+
+    /// With a table for [`crate::RateTable`], if it is a link of given flux.
+    pub fn with_table(mut self) -> Self {
+        if matches!(self.parameters.power, Power::Flux { .. }) {
+            self.tabulate();
+        }
+        self
     }
 
     /// The given numbers.
@@ -256,11 +261,14 @@ impl LinkBudget {
     fn tabulate(&mut self) {
         // Range plays no part for a given flux.
         const ANY_RANGE_M: f64 = 1e6;
-        // Rates rise with elevation: the lower edge of a bin is the least in it. The first bin begins just above the horizon.
+        // Rates rise with elevation: the lower edge of a bin is the least in it. The first begins at the horizon, with nothing.
         let sine = |bin: usize| (bin as f64 / SINE_BINS as f64).max(1e-3);
         self.table = (0..=FADE_STEPS)
             .flat_map(|step| (0..SINE_BINS).map(move |bin| (step as f64 * FADE_STEP_DB, bin)))
-            .map(|(db, bin)| self.lines(sine(bin), ANY_RANGE_M, db).kbps)
+            .map(|(db, bin)| match bin {
+                0 => 0,
+                _ => self.lines(sine(bin), ANY_RANGE_M, db).kbps,
+            })
             .collect();
         self.stretch = (0..=SLOPE_STEPS)
             .flat_map(|slope| (0..SINE_BINS).map(move |bin| (slope, bin)))

@@ -126,10 +126,14 @@ fn nearest<'a>(word: &str, among: impl Iterator<Item = &'a str>) -> Option<Strin
         .map(|(_, known)| known.to_owned())
 }
 
-const BUILTIN: [(&str, &str); 4] = [
+const BUILTIN: [(&str, &str); 5] = [
     (
         "starlink",
         include_str!("../../../data/radio/starlink.toml"),
+    ),
+    (
+        "starlink-mixed",
+        include_str!("../../../data/radio/starlink-mixed.toml"),
     ),
     (
         "starlink-v2mini",
@@ -332,7 +336,7 @@ fn with_interference(
         _ => section.number(ISOLATION, 0.0..=100.0)?,
     };
     given.c_over_i_db = beam(cross_polar_db)?.typical_db(&given.ground, given.frequency_hz);
-    Ok(Arc::new(LinkBudget::new(given)))
+    Ok(Arc::new(LinkBudget::new(given).with_table()))
 }
 
 fn feeder_budget(
@@ -803,15 +807,16 @@ fn line_of(text: &str, span: Range<usize>) -> usize {
 mod tests {
     use super::*;
 
-    fn starlink_with(from: &str, to: &str) -> Result<Profile, ProfileError> {
-        let text = BUILTIN[0].1;
+    const BY_ELEVATION: &str = include_str!("../../../data/radio/starlink.toml");
+
+    fn with(from: &str, to: &str) -> Result<Profile, ProfileError> {
+        let text = BY_ELEVATION;
         assert!(text.contains(from), "{from}");
         Profile::from_toml(&text.replacen(from, to, 1))
     }
 
     fn line_with(part: &str) -> usize {
-        1 + BUILTIN[0]
-            .1
+        1 + BY_ELEVATION
             .lines()
             .position(|line| line.contains(part))
             .unwrap()
@@ -846,7 +851,7 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_with_a_suggestion() {
-        let error = starlink_with("beams_per_channel", "beams_per_chanel").unwrap_err();
+        let error = with("beams_per_channel", "beams_per_chanel").unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(
@@ -854,14 +859,14 @@ mod tests {
                 line_with("beams_per_channel")
             )
         );
-        let error = starlink_with("[laser]", "[lasser]").unwrap_err();
+        let error = with("[laser]", "[lasser]").unwrap_err();
         assert!(
             error
                 .to_string()
                 .ends_with("`lasser`; did you mean `laser`?"),
             "{error}"
         );
-        let error = starlink_with(
+        let error = with(
             "mbit_s = { value = 100000.0, source",
             "mbit_s = { value = 100000.0, zzz = 1, source",
         );
@@ -878,7 +883,7 @@ mod tests {
         let error = Profile::builtin("starlnk").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "there is no built-in radio profile `starlnk`; did you mean `starlink`?; there are: starlink, starlink-v2mini, starlink-v1.5, national"
+            "there is no built-in radio profile `starlnk`; did you mean `starlink`?; there are: starlink, starlink-mixed, starlink-v2mini, starlink-v1.5, national"
         );
     }
 
@@ -912,10 +917,10 @@ mod tests {
                 "unknown key `user.min_elevation_deg.sorce`; did you mean `source`?",
             ),
         ] {
-            let error = starlink_with(from, to).unwrap_err();
+            let error = with(from, to).unwrap_err();
             assert_eq!(error.to_string(), format!("line {line}: {expected}"));
         }
-        let text = BUILTIN[0].1.replacen(
+        let text = BY_ELEVATION.replacen(
             "{ value = 25.0, source = \"FCC 21-48 (April 2021): 25 degrees for users\" }",
             "25.0",
             1,
@@ -928,20 +933,20 @@ mod tests {
             "{error}"
         );
         assert!(matches!(
-            starlink_with("value = 8,", "value = 8.0,"),
+            with("value = 8,", "value = 8.0,"),
             Err(ProfileError::WrongType { .. })
         ));
         assert!(matches!(
-            starlink_with("value = 8,", "value = 33,"),
+            with("value = 8,", "value = 33,"),
             Err(ProfileError::OutOfRange { .. })
         ));
         assert!(matches!(
-            starlink_with("[40.0,", "[25.0,"),
+            with("[40.0,", "[25.0,"),
             Err(ProfileError::NotAscending { .. })
         ));
-        assert!(starlink_with("name = ", "name =").is_ok());
+        assert!(with("name = ", "name =").is_ok());
         assert!(matches!(
-            starlink_with("name = ", "name "),
+            with("name = ", "name "),
             Err(ProfileError::Syntax { line: 3, .. })
         ));
     }
@@ -950,10 +955,10 @@ mod tests {
     fn a_limit_is_one_of_two_kinds() {
         let range = "max_range_km = { value = 1000.0, source = \"s\" }\nmin_elevation_deg";
         assert!(matches!(
-            starlink_with("min_elevation_deg", range),
+            with("min_elevation_deg", range),
             Err(ProfileError::EitherOr { both: true, .. })
         ));
-        let neither = starlink_with("min_elevation_deg", "#");
+        let neither = with("min_elevation_deg", "#");
         assert!(
             matches!(
                 neither,
@@ -965,7 +970,7 @@ mod tests {
             ),
             "{neither:?}"
         );
-        let beside = starlink_with(
+        let beside = with(
             "min_elevation_deg",
             "max_range_km = { value = 1000.0, source = \"s\" }\n#",
         );
@@ -973,5 +978,70 @@ mod tests {
             matches!(beside, Err(ProfileError::Meaningless { .. })),
             "{beside:?}"
         );
+    }
+
+    #[test]
+    fn a_budget_stands_in_place_of_rates() {
+        let text = include_str!("../../../data/radio/starlink-v2mini.toml");
+        let with = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from}");
+            Profile::from_toml(&text.replacen(from, to, 1)).map_err(|error| error.to_string())
+        };
+        let line = |part: &str| 1 + text.lines().position(|line| line.contains(part)).unwrap();
+        let rate = "down_mbit_s = { value = 1.0, source = \"s\" }\nchannels =";
+        for (from, to, expected) in [
+            (
+                "channels =",
+                rate,
+                format!(
+                    "line {}: `user.down_mbit_s` has no meaning beside `down`",
+                    line("channels =")
+                ),
+            ),
+            (
+                "flux_dbw_m2_mhz",
+                "eirp_dbw",
+                format!(
+                    "line {}: unknown key `user.down.eirp_dbw`",
+                    line("flux_dbw_m2_mhz")
+                ),
+            ),
+            (
+                "width_deg",
+                "#",
+                format!(
+                    "line {}: `user.beam.width_deg` is missing",
+                    line("[user.beam]")
+                ),
+            ),
+            (
+                "value = 11.7",
+                "value = 90.0",
+                format!(
+                    "line {}: `user.down.frequency_ghz` is 90, outside 1 to 55",
+                    line("value = 11.7")
+                ),
+            ),
+            (
+                "value = 62.5, source = \"S. Pekhterev, SatMagazine Nov 2021: 240/62 MHz channels\" }\npolarisations = { value = 1",
+                "value = 62.5, source = \"s\" }\ncross_polar_db = { value = 20.0, source = \"s\" }\npolarisations = { value = 1",
+                format!(
+                    "line {}: `user.up.cross_polar_db` has no meaning beside `polarisations = 1`",
+                    line("value = 62.5") + 1
+                ),
+            ),
+        ] {
+            assert_eq!(with(from, to).unwrap_err(), expected);
+        }
+        // Absurd numbers are numbers: the budget has no rate, and nothing panics.
+        let dark = with("value = -116.0", "value = -300.0").unwrap();
+        let nothing = dark.user.down.kbps(
+            crate::Sight {
+                sin_elevation: 1.0,
+                range_m: 5e5,
+            },
+            None,
+        );
+        assert_eq!(nothing, 0);
     }
 }

@@ -34,8 +34,9 @@ fn user(profile: &Profile) -> (&Arc<LinkBudget>, &Arc<LinkBudget>) {
 }
 
 fn physical() -> impl Iterator<Item = &'static Profile> {
-    static PROFILES: LazyLock<[Profile; 2]> = LazyLock::new(|| {
-        ["starlink-v2mini", "starlink-v1.5"].map(|name| Profile::builtin(name).unwrap())
+    static PROFILES: LazyLock<[Profile; 3]> = LazyLock::new(|| {
+        ["starlink-mixed", "starlink-v2mini", "starlink-v1.5"]
+            .map(|name| Profile::builtin(name).unwrap())
     });
     PROFILES.iter()
 }

@@ -53,6 +53,8 @@ enum Command {
     Orbit(Orbit),
     /// The planner's choice of satellites beside what was measured at a real terminal
     Scheduler(Scheduler),
+    /// Link budgets line by line: what a beam or a feeder link carries, and why
+    Radio(Radio),
     /// Validate a scenario or a plan, and list every problem with file, line and field
     Check(Check),
     /// List what is built in: scenarios, radio profiles
@@ -581,6 +583,53 @@ pub struct Check {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  skyweave radio --at Kyiv --elevation 40               every line of the four links under a clear sky
+  skyweave radio --at Lviv --exceedance 0.01            what is exceeded there for 53 minutes a year
+  skyweave radio --rain 20 --sweep                      a row for each elevation in 20 mm/h
+  skyweave radio --profile starlink-v1.5 --json         for scripts; with --sweep one object per line
+
+Attenuation is that of ITU-R P.676, P.618, P.838 and P.840 for the climate of the place (docs/radio.md). One terminal has at most
+one polarisation of one channel; toward the satellite, for the part of the time in which it may send. Plans fit attenuation by a
+law over elevation and round it up, so that a rate there may be a step of modulation lower.")]
+/// `skyweave radio`.
+pub struct Radio {
+    /// Where: LAT,LON in degrees, or a city
+    #[arg(long, value_name = "PLACE", default_value = "Kyiv")]
+    pub at: String,
+    /// A built-in radio profile (see `skyweave list`) or a TOML file
+    #[arg(long, value_name = "PROFILE", default_value = "starlink-mixed")]
+    pub profile: String,
+    /// Elevation of the satellite, degrees
+    #[arg(long, value_name = "DEG", default_value_t = 40.0, value_parser = between(5.0, 90.0))]
+    pub elevation: f64,
+    /// A table over elevation instead, from the least that the profile allows to the zenith, in steps of so many degrees
+    #[arg(long, value_name = "DEG", num_args = 0..=1, default_missing_value = "5", conflicts_with = "elevation", value_parser = between(0.5, 90.0))]
+    pub sweep: Option<f64>,
+    /// Height of the satellite, km
+    #[arg(long, value_name = "KM", default_value_t = 550.0, value_parser = between(100.0, 40_000.0))]
+    pub altitude: f64,
+    /// Weather: what is exceeded for this percentage of an average year
+    #[arg(long, value_name = "PERCENT", conflicts_with = "rain", value_parser = between(0.001, 5.0))]
+    pub exceedance: Option<f64>,
+    /// Weather: rain of so many mm/h over the path
+    #[arg(long, value_name = "MM_H", value_parser = between(0.0, 500.0))]
+    pub rain: Option<f64>,
+    /// JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A number in a range, or words that say which.
+fn between(least: f64, most: f64) -> impl Fn(&str) -> Result<f64, String> + Clone {
+    move |text| match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("expected a number from {least} to {most}")),
+    }
+}
+
+#[derive(Args, Debug)]
 /// `skyweave list`.
 pub struct List {
     /// JSON
@@ -600,6 +649,7 @@ pub fn main() -> ExitCode {
         Command::Orbit(args) => commands::orbit::orbit(&args.command),
         Command::Scheduler(args) => commands::scheduler::scheduler(&args.command),
         Command::Check(args) => commands::check::check(&args),
+        Command::Radio(args) => commands::radio::radio(&args),
         Command::List(args) => commands::list::list(&args),
         Command::Audit(args) => commands::storage::audit(&args.command),
         Command::Backup(args) => commands::storage::backup(&args),

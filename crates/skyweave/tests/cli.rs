@@ -390,3 +390,66 @@ fn a_wrong_command_line_exits_with_2_and_help_teaches_with_examples() {
         assert!(stdout(&skyweave(&["completions", shell])).contains("skyweave"));
     }
 }
+
+#[test]
+fn radio_prints_budgets_line_by_line_and_over_elevation() {
+    let budget = |more: &[&str]| {
+        let args = [&["radio", "--at", "Kyiv", "--json"], more].concat();
+        json_lines(&stdout(&skyweave(&args)))
+    };
+    let links = ["feeder_up", "user_down", "user_up", "feeder_down"];
+    let rate =
+        |line: &serde_json::Value, link: &str| line["links"][link]["mbit_s"].as_f64().unwrap();
+    let clear = &budget(&[])[0];
+    let rain = &budget(&["--rain", "100"])[0];
+    for link in links {
+        assert!(
+            rate(clear, link) > 0.0 && rate(rain, link) < rate(clear, link),
+            "{link}"
+        );
+    }
+    // Rain of P.618-13 at Kyiv, 25 degrees, 0.01 %: 5.43 dB at 11.7 GHz, for a station 128 m above the sea; here it stands at sea level.
+    let rare = &budget(&["--exceedance", "0.01", "--elevation", "25"])[0];
+    let rain_db = rare["links"]["user_down"]["rain_db"].as_f64().unwrap();
+    assert!((rain_db - 5.43).abs() < 0.2, "{rain_db}");
+    let sweep = budget(&["--sweep", "--profile", "starlink-v1.5"]);
+    let elevations: Vec<f64> = sweep
+        .iter()
+        .map(|l| l["elevation_deg"].as_f64().unwrap())
+        .collect();
+    assert_eq!(
+        (elevations[0], elevations[13], elevations.len()),
+        (25.0, 90.0, 14)
+    );
+    assert!(
+        sweep
+            .windows(2)
+            .all(|w| rate(&w[0], "user_down") <= rate(&w[1], "user_down"))
+    );
+    // For people: a line for each item, a column for each link; a row for each elevation.
+    let text = stdout(&skyweave(&["radio"]));
+    for words in [
+        "carrier over noise, dB",
+        "user down",
+        "modulation and code",
+        "clear sky",
+    ] {
+        assert!(text.contains(words), "{words}:\n{text}");
+    }
+    assert_eq!(
+        stdout(&skyweave(&["radio", "--sweep", "10"]))
+            .lines()
+            .count(),
+        4 + 8
+    );
+    refused(
+        &["radio", "--profile", "national"],
+        &["national", "no link budget", "starlink-v2mini"],
+    );
+    refused(&["radio", "--at", "Kyivv"], &["Kyivv", "Kyiv"]);
+    refused(
+        &["radio", "--profile", "starlnk"],
+        &["did you mean `starlink`"],
+    );
+    assert_eq!(skyweave(&["radio", "--rain", "-3"]).status.code(), Some(2));
+}

@@ -5,6 +5,13 @@ use crate::table::{optional, read_csv, required};
 use skyweave_base::Geodetic;
 use skyweave_radio::itu::{Climate, standard_pressure_hpa, wet_refractivity};
 
+/// What the atmosphere of a place is like, from the built-in grid.
+pub fn climate_at(place: Geodetic) -> Climate {
+    ClimateGrid::builtin()
+        .at(place)
+        .expect("the built-in grid covers the world")
+}
+
 /// The values of latitude and longitude whose products are the points of a grid.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Grid {

@@ -28,6 +28,7 @@ mod track;
 mod weather;
 mod world;
 
+pub use climate::climate_at;
 pub use conditions::{
     Additions, ConditionError, Conditions, DemandChange, DemandTo, Faults, NewGateway, NewTerminals,
 };

@@ -1,7 +1,7 @@
 //! Weather reaches plans: rain takes from cells and from gateways, at its place and in its time, and no rule is broken.
 
 use skyweave_base::{EpochNumber, Geodetic, Time, Utc};
-use skyweave_plan::{Inputs, Plan, Reason, check};
+use skyweave_plan::{Inputs, Plan, Reason, Rule, check};
 use skyweave_radio::Sight;
 use skyweave_world::{Between, Files, FilesError, RainField, Weather, WeatherError, World};
 use std::sync::Arc;
@@ -140,6 +140,11 @@ fn rain_takes_at_its_place_and_in_its_time() {
         assert_eq!(kbps < clear, inside, "{}", gateway.name);
     }
     assert!(delivered(&plan) < delivered(&clear));
+    // A plan that did not know of the rain promises what neither user nor feeder links carry.
+    let broken = check(&inputs, &clear);
+    for rule in [Rule::RadioRate, Rule::AntennaRate] {
+        assert!(broken.iter().any(|v| v.rule == rule), "{rule:?}");
+    }
     // Less rain as it passes, none when it is over.
     let later = |minutes: i64| EpochNumber(first.0 + minutes * 4);
     let fade = |minutes| {

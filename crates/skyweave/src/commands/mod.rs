@@ -5,6 +5,7 @@ pub(crate) mod list;
 pub(crate) mod live;
 pub(crate) mod orbit;
 pub(crate) mod plan;
+pub(crate) mod radio;
 pub(crate) mod report;
 pub(crate) mod routes;
 pub(crate) mod run;
