@@ -110,10 +110,12 @@ impl EchoSocket {
         packet[6..8].copy_from_slice(&(number as u16).to_be_bytes());
         packet[8..16].copy_from_slice(&number.to_be_bytes());
         match rustix::net::send(&self.socket, &packet, SendFlags::DONTWAIT) {
-            // Without a route for the moment (ENETUNREACH and the like) the request counts as lost.
+            // Without a route for the moment (ENETUNREACH and the like), or without service (EACCES of IPv6), the request counts as
+            // lost.
             Ok(_)
             | Err(
-                Errno::HOSTUNREACH
+                Errno::ACCESS
+                | Errno::HOSTUNREACH
                 | Errno::NETUNREACH
                 | Errno::NOBUFS
                 | Errno::CONNREFUSED

@@ -354,3 +354,6 @@ pub(super) fn claim_of(world: &World, terminal: &Terminal, t: Time) -> Claim {
 fn shown(code: Code) -> Disablement {
     Disablement::try_from(i32::from(code as u8)).unwrap_or(Disablement::UnknownState)
 }
+
+#[cfg(test)]
+mod tests;
