@@ -149,10 +149,12 @@ fn profile(name: &str) -> Result<Profile> {
 
 /// The links that have budgets, in the order of a packet's way to the terminal and back.
 fn links(profile: &Profile) -> Vec<(&'static str, &LinkBudget)> {
-    let user = |model| match model {
-        &RateModel::LinkBudget(ref budget) => Some(&**budget),
-        _ => None,
-    };
+    fn user(model: &RateModel) -> Option<&LinkBudget> {
+        match model {
+            RateModel::LinkBudget(budget) => Some(budget),
+            _ => None,
+        }
+    }
     [
         ("feeder up", profile.feeder.up.as_deref()),
         ("user down", user(&profile.user.down)),
