@@ -617,12 +617,17 @@ fn the_examples_of_the_reference_load() {
     let (scenarios, tracks) = (blocks("```toml\n"), blocks("```csv\n"));
     let world = load(scenarios[0], &NoFiles);
     assert!(world.warnings().is_empty(), "{:?}", world.warnings());
-    let files = Memory::default().with("train.csv", tracks[0]);
-    let train = load(&format!("{SHELL}{}", scenarios[1]), &files);
+    let files = Memory::default()
+        .with("front.csv", tracks[0])
+        .with("train.csv", tracks[1]);
+    let lviv = "[[terminal]]\nname = \"Lviv\"\nplace = \"Lviv\"\nrate_mbps = 1.0\n";
+    let rain = load(&format!("{SHELL}{}{lviv}", scenarios[1]), &files);
+    assert!(matches!(rain.weather(), skyweave_world::Weather::Rain(_)));
+    let train = load(&format!("{SHELL}{}", scenarios[2]), &files);
     let there = train.position(
         &train.terminals()[0],
         train.start() + Span::from_secs(19_800),
     );
     assert!((there.lon_deg() - 23.994).abs() < 1e-9);
-    assert_eq!((scenarios.len(), tracks.len()), (2, 1));
+    assert_eq!((scenarios.len(), tracks.len()), (3, 2));
 }
