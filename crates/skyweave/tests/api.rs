@@ -617,6 +617,47 @@ fn slow_silent_and_greedy_clients_are_cut_off_and_hold_up_nobody() {
     assert_eq!((refused.status, refused.kind()), (413, "too-large"));
 }
 
+#[test]
+fn with_certificates_everything_goes_over_tls() {
+    use rustls::pki_types::pem::PemObject as _;
+    let place = Place::over_tls();
+    assert!(place.server().url().starts_with("https://"));
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/ca.pem");
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(rustls::pki_types::CertificateDer::from_pem_file(authority).unwrap())
+        .unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "localhost".try_into().unwrap();
+    let client = rustls::ClientConnection::new(std::sync::Arc::new(config), name).unwrap();
+    let socket = TcpStream::connect(place.server().address()).unwrap();
+    let mut stream = rustls::StreamOwned::new(client, socket);
+    let body = json!({ "name": "owner", "password": place.owner_secret }).to_string();
+    let request = format!(
+        "POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("SameSite=Strict; Secure"), "{answer}");
+    // Plain HTTP gets nothing there.
+    let mut plain = TcpStream::connect(place.server().address()).unwrap();
+    plain
+        .write_all(b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP"));
+}
+
 /// How long schemathesis tries, in seconds: a run of the whole suite stays short. Longer: SCHEMATHESIS_SECONDS.
 const TRIES_S: &str = "60";
 

@@ -1,7 +1,7 @@
 //! A server on a database of its own, a sky that stands still, and a client that says exactly what it is told to.
 
 use serde_json::{Value, json};
-use skyweave::api::{Epoch, Listen, LiveNetwork, Server};
+use skyweave::api::{Epoch, Listen, LiveNetwork, Server, TlsFiles};
 use skyweave::operator::Desk;
 use skyweave_base::{Geodetic, Time, Utc};
 use skyweave_plan::Plan;
@@ -83,6 +83,7 @@ pub(crate) struct Place {
     pub(crate) desk: Arc<Desk>,
     server: Option<Server>,
     pub(crate) sky: Arc<Sky>,
+    tls: Option<TlsFiles>,
     pub(crate) owner_secret: Option<String>,
     pub(crate) tokens: BTreeMap<String, String>,
 }
@@ -90,6 +91,23 @@ pub(crate) struct Place {
 impl Place {
     /// As it is after the first start.
     pub(crate) fn empty() -> Self {
+        Self::start()
+    }
+
+    /// Serves over TLS, with the certificate of tests/data/tls.
+    pub(crate) fn over_tls() -> Self {
+        let mut place = Self::start();
+        let file = |name| concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/").to_owned() + name;
+        place.tls = Some(TlsFiles {
+            certificates: file("server.pem").into(),
+            key: file("server.key").into(),
+        });
+        place.server = None;
+        place.serve();
+        place
+    }
+
+    fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let desk = Self::desk(&dir);
         let sky = Arc::new(Sky {
@@ -101,6 +119,7 @@ impl Place {
             desk,
             server: None,
             sky,
+            tls: None,
             owner_secret: None,
             tokens: BTreeMap::new(),
         };
@@ -116,7 +135,7 @@ impl Place {
     fn serve(&mut self) {
         let listen = Listen {
             address: "127.0.0.1:0".parse().unwrap(),
-            tls: None,
+            tls: self.tls.clone(),
         };
         let sky = Arc::clone(&self.sky);
         let mut server = Server::start(&listen, Arc::clone(&self.desk), sky).unwrap();
