@@ -339,7 +339,10 @@ struct HostSettings {
 
 impl HostSettings {
     fn take(dir: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(dir)?;
+        // As the run folder, which may be this one: for this user alone.
+        let mut folder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        folder.recursive(true).create(dir)?;
         let users = OpenOptions::new()
             .create(true)
             .truncate(false)
