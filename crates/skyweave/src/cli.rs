@@ -1,7 +1,9 @@
 //! The command line: what can be asked, and the text that teaches it.
 
+mod admin;
 mod storage;
 
+pub use admin::*;
 pub use storage::{Audit, AuditCommand, Backup, Database, DatabaseArgs, DatabaseCommand, Restore};
 
 use crate::access::Choice;
@@ -59,6 +61,8 @@ enum Command {
     Check(Check),
     /// List what is built in: scenarios, radio profiles
     List(List),
+    /// The operator's everyday work, over the HTTP API: areas, terminals, accounts, plans, users
+    Admin(Admin),
     /// Check or show the audit log of a service's database
     Audit(Audit),
     /// Save a service's database into one file, while others go on writing
@@ -651,6 +655,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => commands::check::check(&args),
         Command::Radio(args) => commands::radio::radio(&args),
         Command::List(args) => commands::list::list(&args),
+        Command::Admin(args) => commands::admin::admin(&args),
         Command::Audit(args) => commands::storage::audit(&args.command),
         Command::Backup(args) => commands::storage::backup(&args),
         Command::Restore(args) => commands::storage::restore(&args),

@@ -1,5 +1,6 @@
 //! One module for each command: read arguments and files, ask `world`, print. Nothing is decided here.
 
+pub(crate) mod admin;
 pub(crate) mod check;
 pub(crate) mod list;
 pub(crate) mod live;
