@@ -7,4 +7,5 @@ pub mod cli;
 mod commands;
 pub mod dish;
 pub mod live;
+pub mod metrics;
 pub mod operator;

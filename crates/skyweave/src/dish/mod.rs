@@ -10,6 +10,7 @@ mod server;
 use crate::live::{
     Clock, DISH_ADDRESS, EchoSocket, LiveError, NamespaceHandle, Network, lock, open_inside,
 };
+use crate::metrics;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use sampler::{Pings, Sampler};
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,8 @@ struct Terminal {
     dish: Mutex<Dish>,
     clock: Clock,
     pings: Mutex<Pings>,
+    /// What became of its pings, for whoever measures the network.
+    measured: metrics::Pings,
     connections: server::Connections,
     /// Counts restarts that were asked for; each ends the connections of its time.
     restarts: AtomicU64,
@@ -106,6 +109,7 @@ impl Dishes {
             dish: Mutex::new(Dish::new(identity, self.settings.permissions, now)),
             clock: self.clock,
             pings: Mutex::new(Pings::new(echo)),
+            measured: metrics::Pings::default(),
             connections: server::Connections::default(),
             restarts: AtomicU64::new(0),
         });
@@ -126,6 +130,11 @@ impl Dishes {
     /// Where this machine reaches a terminal's dish.
     pub fn address(&self, terminal: TerminalId) -> Option<DishAddress> {
         self.find(terminal).map(|t| t.address.clone())
+    }
+
+    /// What became of a terminal's pings so far.
+    pub fn pings(&self, terminal: TerminalId) -> Option<metrics::Pings> {
+        self.find(terminal).map(|t| t.measured.clone())
     }
 
     /// Tells a dish the plan of an epoch, ahead of its time.

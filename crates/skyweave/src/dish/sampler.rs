@@ -139,6 +139,7 @@ fn ping(network: &Network, terminal: &Terminal) {
     let now = terminal.clock.now();
     let mut dish = lock(&terminal.dish);
     while let Some(ping) = pings.judged(now) {
+        terminal.measured.count(ping.round_trip);
         dish.ping(ping);
     }
     let silent = !dish.carries_packets();
