@@ -198,6 +198,11 @@ impl Dish {
         }
     }
 
+    /// Whether the terminal may pass traffic, as it was last told.
+    pub fn entitlement(&self) -> Disablement {
+        self.entitlement
+    }
+
     /// Takes the code that the operator's rules give; other than `Okay` the terminal stays in the network without traffic.
     pub fn set_entitlement(&mut self, code: Disablement) {
         self.entitlement = code;

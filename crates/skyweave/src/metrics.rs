@@ -63,7 +63,7 @@ pub struct Serving {
 }
 
 /// Plans, counted as they are made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Planning {
     epochs: u64,
     late: u64,
@@ -287,7 +287,7 @@ impl Writer<'_, '_> {
 
     fn epoch(&mut self, epoch: &EpochSample) -> fmt::Result {
         let n = |n: u64| n as f64;
-        let help = "The number of the epoch that passes: 15 s each, counted from 1970";
+        let help = "The number of the epoch that passes: 15 s each since 1970-01-01T00:00:12Z";
         self.gauge("epoch", help, epoch.number as f64)?;
         let help = "Satellites that are in service";
         self.gauge(
@@ -451,7 +451,7 @@ impl Writer<'_, '_> {
         let mut incidents = BTreeMap::<(String, String), u32>::new();
         for incident in register.incidents().values() {
             *incidents
-                .entry((name(&incident.kind), name(&incident.state)))
+                .entry((label(&incident.kind), label(&incident.state)))
                 .or_default() += 1;
         }
         let incidents = incidents.iter().map(|((kind, state), count)| {
@@ -481,8 +481,8 @@ const fn direction(direction: Direction) -> &'static str {
     }
 }
 
-/// An enum's name as it stands in JSON.
-fn name(value: &impl serde::Serialize) -> String {
+/// An enum's name, as it stands in JSON.
+pub fn label(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         _ => "other".to_owned(),

@@ -1,5 +1,6 @@
 //! A live run: a world, its network, and the loop that keeps plans ready. `up` shows it; `run` and `shell` use it.
 
+mod measured;
 mod on_air;
 mod service;
 
@@ -14,6 +15,7 @@ use crate::live::{
     Attachment, Clock, Controller, LiveError, Network, NetworkConfig, Realtime, TerminalConfig,
     UplinkChoice,
 };
+use crate::metrics::Planning;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -71,6 +73,9 @@ pub(crate) struct LiveTerminalReport {
     pub(crate) code: Option<Code>,
     /// Why it has no service.
     pub(crate) reason: Option<String>,
+    /// The same, for metrics.
+    #[serde(skip)]
+    pub(crate) unserved: Option<Reason>,
     /// Where this machine reaches its dish; `None` if no packets are carried.
     pub(crate) dish: Option<DishAddress>,
 }
@@ -124,6 +129,7 @@ struct State {
     stop: bool,
     late: u64,
     failed: Option<String>,
+    planning: Planning,
 }
 
 /// A first plan and its table, made before the clock starts.
@@ -323,6 +329,7 @@ fn describe(
         access: outcome.service.ok().map(|s| s.access),
         code: terminal.and_then(|t| t.decision).map(|d| d.code()),
         reason: None,
+        unserved: None,
         dish: None,
     };
     let refused = terminal
@@ -333,6 +340,7 @@ fn describe(
         Ok(service) => service,
         Err(reason) => {
             told.reason = Some(refusal.unwrap_or_else(|| reason.to_string()));
+            told.unserved = Some(reason);
             return told;
         }
     };
@@ -501,6 +509,7 @@ impl LiveRun {
         drop(made);
         let mut state = lock(&self.state);
         state.late += u64::from(prepared.report.late);
+        prepared.report.count(&mut state.planning);
         state.reports.push_back(prepared.report);
         if state.reports.len() > HISTORY {
             state.reports.pop_front();

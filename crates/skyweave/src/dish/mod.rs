@@ -132,9 +132,11 @@ impl Dishes {
         self.find(terminal).map(|t| t.address.clone())
     }
 
-    /// What became of a terminal's pings so far.
-    pub fn pings(&self, terminal: TerminalId) -> Option<metrics::Pings> {
-        self.find(terminal).map(|t| t.measured.clone())
+    /// What a terminal's dish shows about its entitlement, and what became of its pings so far.
+    pub fn measured(&self, terminal: TerminalId) -> Option<(&'static str, metrics::Pings)> {
+        let terminal = self.find(terminal)?;
+        let code = lock(&terminal.dish).entitlement().as_str_name();
+        Some((code, terminal.measured.clone()))
     }
 
     /// Tells a dish the plan of an epoch, ahead of its time.
