@@ -12,6 +12,7 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::exemplar::Exemplar;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use skyweave_base::{Span, TerminalId};
 use skyweave_dataplane::{Direction, DropReason, LaneCounters};
@@ -24,6 +25,11 @@ const ROUND_TRIP_BOUNDS_S: [f64; 13] = [
 ];
 /// Bounds of the histogram of planning time, s: an epoch lasts 15 s.
 const PLANNING_BOUNDS_S: [f64; 9] = [0.01, 0.05, 0.25, 1.0, 2.0, 4.0, 8.0, 12.0, 15.0];
+
+/// Bounds of the histogram of the time that the API takes to answer, s.
+const ANSWER_BOUNDS_S: [f64; 11] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0,
+];
 
 /// A terminal's pings of its PoP, as its dish sends them.
 #[derive(Clone, Debug)]
@@ -48,6 +54,38 @@ impl Pings {
             Some(took) => self.round_trips.observe(took.as_secs_f64()),
             None => drop(self.lost.inc()),
         }
+    }
+}
+
+type Owned<const N: usize> = [(&'static str, String); N];
+
+/// Requests of an interface, counted as they are answered.
+#[derive(Clone, Debug)]
+pub struct Requests {
+    answered: Family<Owned<3>, Counter>,
+    seconds: Family<Owned<1>, Histogram, fn() -> Histogram>,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self {
+            answered: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(ANSWER_BOUNDS_S)),
+        }
+    }
+}
+
+impl Requests {
+    /// Counts an answer. The route is a pattern, never what somebody has asked for.
+    pub fn count(&self, route: &str, method: &str, status: u16, took_s: f64) {
+        let route = || ("route", route.to_owned());
+        let labels = [
+            route(),
+            ("method", method.to_owned()),
+            ("status", status.to_string()),
+        ];
+        self.answered.get_or_create(&labels).inc();
+        self.seconds.get_or_create(&[route()]).observe(took_s);
     }
 }
 
@@ -406,6 +444,25 @@ impl Writer<'_, '_> {
             });
         let help = "Packets of all live terminals that were dropped, by reason";
         self.counters("packets_dropped", help, reasons)
+    }
+
+    /// The interface's own requests.
+    ///
+    /// # Errors
+    /// As the encoder.
+    pub fn requests(&mut self, requests: &Requests) -> fmt::Result {
+        let help = "Requests that the API has answered, by route, method and status";
+        let name = format!("{PREFIX}api_requests");
+        let family = self
+            .0
+            .encode_descriptor(&name, help, None, MetricType::Counter)?;
+        requests.answered.encode(family)?;
+        let help = "Time from the head of a request to the head of its answer";
+        let name = format!("{PREFIX}api_request_seconds");
+        let family = self
+            .0
+            .encode_descriptor(&name, help, None, MetricType::Histogram)?;
+        requests.seconds.encode(family)
     }
 
     /// The desk and the database behind it.

@@ -10,6 +10,7 @@ mod caller;
 mod events;
 mod health;
 mod lists;
+mod metrics;
 mod network;
 mod policy;
 mod problem;
@@ -24,10 +25,12 @@ mod write;
 
 pub use server::{Listen, Server, TlsFiles};
 
+use crate::metrics::Writer;
 use crate::operator::{Desk, Rejected, StoreError};
 use axum::Router;
 use axum::http::Uri;
 use caller::{Needs, guarded};
+use metrics::Requests;
 use policy::Policies;
 use problem::{Kind, Problem};
 use secret::Passwords;
@@ -58,6 +61,15 @@ pub trait LiveNetwork: Send + Sync + 'static {
 
     /// What a terminal that is on the air says of itself.
     fn claim(&self, terminal: UtId) -> Option<Claim>;
+
+    /// Writes its metrics.
+    ///
+    /// # Errors
+    /// As the writer.
+    fn measure(&self, writer: &mut Writer<'_, '_>) -> core::fmt::Result {
+        let _ = writer;
+        Ok(())
+    }
 
     /// The last epochs, those that are planned already included, by number.
     fn epochs(&self) -> Vec<Epoch>;
@@ -100,6 +112,7 @@ pub(crate) struct Api {
     limiter: Limiter,
     answers: Answers,
     streams: Arc<Semaphore>,
+    requests: Requests,
     tagger: Tagger,
     /// Whether clients come over TLS.
     secure: bool,
@@ -118,6 +131,7 @@ impl Api {
             limiter: Limiter::default(),
             answers: Answers::load(answers),
             streams: events::places(),
+            requests: Requests::default(),
             tagger: Tagger::new(secret::random()),
             desk,
             network,
@@ -181,6 +195,7 @@ impl Api {
             .fallback(no_such_address)
             .method_not_allowed_fallback(no_such_method)
             .with_state(Arc::clone(self))
+            .layer(axum::middleware::from_fn(metrics::count))
             .layer(axum::Extension(Arc::clone(self)))
     }
 }
@@ -215,6 +230,7 @@ pub fn openapi() -> OpenApi {
 fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(health::routes())
+        .merge(metrics::routes())
         .merge(session::routes())
         .merge(users::routes())
         .merge(terminals::routes())

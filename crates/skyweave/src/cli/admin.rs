@@ -44,6 +44,15 @@ pub enum AdminCommand {
     /// Terminals: import, life, and why one has or has not service
     #[command(subcommand)]
     Terminal(TerminalCommand),
+    /// Allow lists: who may have service where an area demands a list
+    #[command(subcommand)]
+    Allowlist(AllowlistCommand),
+    /// The deny list: terminals and accounts that have service nowhere
+    #[command(subcommand)]
+    Denylist(DenylistCommand),
+    /// Findings of misuse, and what is decided about them
+    #[command(subcommand)]
+    Incident(IncidentCommand),
     /// Accounts: who holds terminals
     #[command(subcommand)]
     Account(AccountCommand),
@@ -59,6 +68,43 @@ pub enum AdminCommand {
     /// Tokens of programs
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Traffic: of all terminals in this period, or of one in all
+    Usage {
+        /// Of this terminal
+        id: Option<UtId>,
+        /// How much of it.
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Who did what, when and why: the last rows of the audit log, positions as cells
+    #[command(after_help = "\
+Examples:
+  skyweave admin audit
+  skyweave admin audit --from 1 --limit 1000 --json
+  skyweave admin audit --verify --head 4711:9c3a...")]
+    Audit {
+        /// From this row on (default: the last ones)
+        #[arg(long, value_name = "N")]
+        from: Option<u64>,
+        /// Check the whole log instead
+        #[arg(long, conflicts_with = "from")]
+        verify: bool,
+        /// With --verify: an end that was noted before; the log must still have it
+        #[arg(long, value_name = "ROWS:HASH", requires = "verify")]
+        head: Option<String>,
+        /// At most so many rows
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+    },
+    /// What holds where no area says anything, and which findings cut off by themselves
+    Settings {
+        /// Where no area says anything: `open` or `closed`; needs --why
+        #[arg(long, value_name = "WHAT", requires = "why")]
+        elsewhere: Option<String>,
+        /// Why, for the audit log
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -334,6 +380,195 @@ pub struct Which {
     /// Why.
     #[command(flatten)]
     pub why: Why,
+}
+
+#[derive(Subcommand, Debug)]
+#[expect(missing_docs, reason = "the fields' own texts say it")]
+/// `skyweave admin allowlist`.
+pub enum AllowlistCommand {
+    /// List the allow lists
+    List {
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Make a list, or change its name and limits
+    #[command(after_help = "\
+Example, as in Ukraine since February 2026 (a person 1, or 3 that were shown; a company 10; critical ones any number):
+  skyweave admin allowlist put 1 Ukraine --person 1 --person-shown 3 --company 10 --why 'decree of 2 February'")]
+    Put {
+        /// Its number
+        list: u32,
+        /// Its name
+        name: String,
+        /// The most terminals of a person that were not shown (default: no limit, as of the others)
+        #[arg(long, value_name = "N")]
+        person: Option<u32>,
+        /// Of a person who shows the terminals
+        #[arg(long, value_name = "N")]
+        person_shown: Option<u32>,
+        /// Of an organisation
+        #[arg(long, value_name = "N")]
+        company: Option<u32>,
+        /// Of an organisation of critical infrastructure
+        #[arg(long, value_name = "N")]
+        critical: Option<u32>,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Who is on a list
+    Entries {
+        /// The list
+        list: u32,
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Ask for places on a list; `approve` decides
+    #[command(after_help = "\
+Examples:
+  skyweave admin allowlist add 1 ut01000000-00000000-0012ab34 --shown --why 'at the service centre in Lviv'
+  skyweave admin allowlist add 1 --approve --why 'hospital' ut01000000-00000000-0012ab34")]
+    Add {
+        /// The list
+        list: u32,
+        #[command(flatten)]
+        which: Which,
+        /// The terminals were shown in person
+        #[arg(long)]
+        shown: bool,
+        /// And approve at once
+        #[arg(long)]
+        approve: bool,
+    },
+    /// Take terminals off a list
+    Remove {
+        /// The list
+        list: u32,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Requests for places on a list
+    Requests {
+        /// The list
+        list: u32,
+        /// Also those that were decided
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Put the terminals of requests on the list
+    Approve {
+        #[command(flatten)]
+        which: Requests,
+    },
+    /// Or not
+    Reject {
+        #[command(flatten)]
+        which: Requests,
+    },
+}
+
+/// Which requests of a list, and why.
+#[derive(Args, Debug, Clone)]
+pub struct Requests {
+    /// The list
+    pub list: u32,
+    /// The requests, one after the other; the first that is refused ends it
+    #[arg(required = true, value_name = "REQUEST")]
+    pub requests: Vec<u64>,
+    /// Why.
+    #[command(flatten)]
+    pub why: Why,
+}
+
+#[derive(Subcommand, Debug)]
+#[expect(missing_docs, reason = "the fields' own texts say it")]
+/// `skyweave admin denylist`.
+pub enum DenylistCommand {
+    /// Who is on it
+    List {
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Put a terminal or an account on it
+    Add {
+        #[command(flatten)]
+        whom: Whom,
+    },
+    /// Take one off it
+    Remove {
+        #[command(flatten)]
+        whom: Whom,
+    },
+}
+
+/// A terminal or an account, and why.
+#[derive(Args, Debug, Clone)]
+pub struct Whom {
+    /// The terminal
+    #[arg(
+        long,
+        value_name = "ID",
+        required_unless_present = "account",
+        conflicts_with = "account"
+    )]
+    pub terminal: Option<UtId>,
+    /// The account
+    #[arg(long, value_name = "ID")]
+    pub account: Option<u64>,
+    /// Why.
+    #[command(flatten)]
+    pub why: Why,
+}
+
+#[derive(Subcommand, Debug)]
+#[expect(missing_docs, reason = "the fields' own texts say it")]
+/// `skyweave admin incident`.
+pub enum IncidentCommand {
+    /// List incidents; those that nobody has decided, unless told otherwise
+    List {
+        /// In this state: open, dismissed, cut_off, appealed, restored, or any
+        #[arg(long, default_value = "open")]
+        state: String,
+        /// About this terminal
+        #[arg(long)]
+        terminal: Option<UtId>,
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Show an incident with its evidence
+    Show {
+        /// Its number
+        id: u64,
+    },
+    /// Decide an incident
+    #[command(after_help = "\
+Examples:
+  skyweave admin incident resolve 7 dismiss --why 'a declared convoy'
+  skyweave admin incident resolve 8 cut-off --why 'one key in two places, the owner agrees'
+  skyweave admin incident resolve 8 restore --why 'the owner has a new terminal, the copy is found'")]
+    Resolve {
+        /// Its number
+        id: u64,
+        /// What is decided
+        #[arg(value_enum)]
+        decision: Decision,
+        #[command(flatten)]
+        why: Why,
+    },
+}
+
+/// What is decided about an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Decision {
+    /// Nothing follows
+    Dismiss,
+    /// The terminals are cut off
+    CutOff,
+    /// The holder objects
+    Appeal,
+    /// The objection was right: service comes back
+    Restore,
 }
 
 #[derive(Subcommand, Debug)]

@@ -6,14 +6,16 @@ mod client;
 mod print;
 
 use crate::cli::{
-    AccountCommand, Admin, AdminCommand, AreaCommand, Limit, Login, OrganisationCommand,
-    PlanCommand, StandingArg, TerminalCommand, TokenCommand, UserCommand, Which,
+    AccountCommand, Admin, AdminCommand, AllowlistCommand, AreaCommand, Decision, DenylistCommand,
+    IncidentCommand, Limit, Login, OrganisationCommand, PlanCommand, Requests, StandingArg,
+    TerminalCommand, TokenCommand, UserCommand, Which, Whom,
 };
 use anyhow::{Context, Result, bail};
 use client::{Client, Credentials, Request};
 use print::{Column, fields, table, text, visible};
 use serde_json::{Value, json};
 use skyweave_base::Utc;
+use skyweave_service::UtId;
 use std::io::{self, IsTerminal as _, Read as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -97,6 +99,49 @@ const TOKENS: &[Column] = &[
     ("EXPIRED", "/expired"),
     ("PERMISSIONS", "/permissions"),
 ];
+const LISTS: &[Column] = &[
+    ("ID", "/id"),
+    ("NAME", "/name"),
+    ("PERSON", "/limits/person"),
+    ("SHOWN", "/limits/person_shown"),
+    ("COMPANY", "/limits/company"),
+    ("CRITICAL", "/limits/critical"),
+];
+const ENTRIES: &[Column] = &[
+    ("TERMINAL", "/terminal"),
+    ("ACCOUNT", "/account"),
+    ("REQUEST", "/request"),
+];
+const REQUESTS: &[Column] = &[
+    ("REQUEST", "/id"),
+    ("STATE", "/state"),
+    ("TERMINAL", "/terminal"),
+    ("ACCOUNT", "/account"),
+    ("SHOWN", "/shown"),
+    ("ASKED", "/at"),
+];
+const DENIED: &[Column] = &[("TERMINAL", "/terminal"), ("ACCOUNT", "/account")];
+const INCIDENTS: &[Column] = &[
+    ("ID", "/id"),
+    ("STATE", "/state"),
+    ("KIND", "/kind"),
+    ("PROPOSAL", "/proposal"),
+    ("AT", "/at"),
+    ("TERMINALS", "/terminals"),
+];
+const USAGE: &[Column] = &[
+    ("TERMINAL", "/terminal"),
+    ("PERIOD FROM", "/period_start"),
+    ("BYTES DOWN", "/down_bytes"),
+    ("BYTES UP", "/up_bytes"),
+];
+const AUDIT: &[Column] = &[
+    ("ROW", "/number"),
+    ("AT", "/at"),
+    ("BY", "/by"),
+    ("WHY", "/why"),
+    ("WHAT", "/what"),
+];
 const ME: &[Column] = &[
     ("user", "/name"),
     ("role", "/role"),
@@ -146,6 +191,20 @@ pub(crate) fn admin(args: &Admin) -> Result<ExitCode> {
         AdminCommand::Plan(command) => session.plan(command)?,
         AdminCommand::User(command) => session.user(command)?,
         AdminCommand::Token(command) => session.token(command)?,
+        AdminCommand::Allowlist(command) => session.allow_list(command)?,
+        AdminCommand::Denylist(command) => session.deny_list(command)?,
+        AdminCommand::Incident(command) => session.incident(command)?,
+        AdminCommand::Usage { id, limit } => session.usage(*id, *limit)?,
+        AdminCommand::Audit {
+            from,
+            verify: false,
+            limit,
+            ..
+        } => session.audit(*from, *limit)?,
+        AdminCommand::Audit { head, .. } => return session.verify_audit(head.as_deref()),
+        AdminCommand::Settings { elsewhere, why } => {
+            session.settings(elsewhere.as_deref(), why.as_deref())?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -628,6 +687,227 @@ impl Session {
                 self.change(&revoke, |_| format!("token {id} has ended"))
             }
         }
+    }
+}
+
+impl Session {
+    fn allow_list(&self, command: &AllowlistCommand) -> Result<()> {
+        use AllowlistCommand as L;
+        match command {
+            L::List { limit } => self.list(Request::get("/lists"), *limit, LISTS),
+            L::Put {
+                list,
+                name,
+                person,
+                person_shown,
+                company,
+                critical,
+                why,
+            } => {
+                let path = format!("/lists/{list}");
+                let body = json!({ "name": name, "limits": { "person": person,
+                    "person_shown": person_shown, "company": company, "critical": critical } });
+                let tag = self.client.tag(&path)?;
+                let put = Request::new(Method::PUT, path).why(&why.why);
+                self.change(&put.json(&body).if_match(tag), |l| {
+                    format!("list {list} is {} now", text(l.get("name")))
+                })
+            }
+            L::Entries { list, limit } => self.list(
+                Request::get(format!("/lists/{list}/entries")),
+                *limit,
+                ENTRIES,
+            ),
+            L::Add {
+                list,
+                which,
+                shown,
+                approve,
+            } => {
+                for id in &which.ids {
+                    let body = json!({ "terminal": id, "shown": shown });
+                    let ask = Request::post(format!("/lists/{list}/requests")).why(&which.why.why);
+                    let asked = self.client.send(&ask.json(&body))?.body;
+                    let request = asked["id"].as_u64().context("a request without a number")?;
+                    if *approve {
+                        self.decide(*list, request, "approve", &which.why.why)?;
+                    } else {
+                        self.tell(&asked, |out| {
+                            writeln!(out, "request {request}: {id}, not decided yet")
+                        })?;
+                    }
+                }
+                Ok(())
+            }
+            L::Remove { list, which } => {
+                for id in &which.ids {
+                    let path = format!("/lists/{list}/entries/{id}");
+                    let remove = Request::new(Method::DELETE, path).why(&which.why.why);
+                    self.change(&remove, |_| format!("{id} is off list {list}"))?;
+                }
+                Ok(())
+            }
+            L::Requests { list, all, limit } => {
+                let state = (!all).then_some("pending");
+                let requests = Request::get(format!("/lists/{list}/requests"));
+                self.list(requests.query("state", state), *limit, REQUESTS)
+            }
+            L::Approve { which } => self.decide_all(which, "approve"),
+            L::Reject { which } => self.decide_all(which, "reject"),
+        }
+    }
+
+    fn decide_all(&self, which: &Requests, decision: &str) -> Result<()> {
+        let why = &which.why.why;
+        let mut requests = which.requests.iter();
+        requests.try_for_each(|request| self.decide(which.list, *request, decision, why))
+    }
+
+    fn decide(&self, list: u32, request: u64, decision: &str, why: &str) -> Result<()> {
+        let path = format!("/lists/{list}/requests/{request}/{decision}");
+        self.change(&Request::post(path).why(why), |decided| {
+            let (terminal, state) = (text(decided.get("terminal")), text(decided.get("state")));
+            format!("request {request}: {terminal}, {state}")
+        })
+    }
+
+    fn deny_list(&self, command: &DenylistCommand) -> Result<()> {
+        let name = |whom: &Whom| match (whom.terminal, whom.account) {
+            (Some(id), _) => (format!("terminals/{id}"), format!("terminal {id}")),
+            (None, id) => {
+                let id = id.unwrap_or_default();
+                (format!("accounts/{id}"), format!("account {id}"))
+            }
+        };
+        match command {
+            DenylistCommand::List { limit } => self.list(Request::get("/denied"), *limit, DENIED),
+            DenylistCommand::Add { whom } => {
+                let body = match whom.terminal {
+                    Some(id) => json!({ "terminal": id }),
+                    None => json!({ "account": whom.account }),
+                };
+                let add = Request::post("/denied").why(&whom.why.why).json(&body);
+                self.change(&add, |_| format!("{} is on the deny list", name(whom).1))
+            }
+            DenylistCommand::Remove { whom } => {
+                let path = format!("/denied/{}", name(whom).0);
+                let remove = Request::new(Method::DELETE, path).why(&whom.why.why);
+                self.change(&remove, |_| {
+                    format!("{} is off the deny list", name(whom).1)
+                })
+            }
+        }
+    }
+
+    fn incident(&self, command: &IncidentCommand) -> Result<()> {
+        match command {
+            IncidentCommand::List {
+                state,
+                terminal,
+                limit,
+            } => {
+                let state = (state != "any").then_some(state);
+                let request = Request::get("/incidents")
+                    .query("state", state)
+                    .query("terminal", *terminal);
+                self.list(request, *limit, INCIDENTS)
+            }
+            IncidentCommand::Show { id } => {
+                let incident = self.client.get(format!("/incidents/{id}"))?;
+                self.tell(&incident, |out| {
+                    fields(out, INCIDENTS, &incident)?;
+                    let mut evidence = incident["evidence"].as_array().into_iter().flatten();
+                    evidence.try_for_each(|e| writeln!(out, "  {}", text(Some(e))))
+                })
+            }
+            IncidentCommand::Resolve { id, decision, why } => {
+                let decision = match decision {
+                    Decision::Dismiss => "dismiss",
+                    Decision::CutOff => "cut-off",
+                    Decision::Appeal => "appeal",
+                    Decision::Restore => "restore",
+                };
+                let path = format!("/incidents/{id}/{decision}");
+                self.change(&Request::post(path).why(&why.why), |now| {
+                    format!("incident {id} is {} now", text(now.get("state")))
+                })
+            }
+        }
+    }
+
+    fn usage(&self, id: Option<UtId>, limit: Limit) -> Result<()> {
+        let Some(id) = id else {
+            return self.list(Request::get("/usage"), limit, USAGE);
+        };
+        let usage = self.client.get(format!("/terminals/{id}/usage"))?;
+        let periods = usage["periods"].as_array().map_or(&[][..], Vec::as_slice);
+        self.tell(&usage, |out| table(out, USAGE, periods, false))
+    }
+
+    fn audit(&self, from: Option<u64>, limit: usize) -> Result<()> {
+        let from = match from {
+            Some(from) => from,
+            None => (self.audit_rows()? + 1).saturating_sub(limit as u64),
+        };
+        let after = from.saturating_sub(1);
+        let rows = Request::get("/audit").query("after", Some(after));
+        self.list(rows, Limit { limit }, AUDIT)
+    }
+
+    /// How many rows the audit log has: a list says only whether there are more.
+    fn audit_rows(&self) -> Result<u64> {
+        let has_more_than = |rows: u64| -> Result<bool> {
+            let page = Request::get("/audit").query("after", Some(rows));
+            Ok(!self.client.list(page, 1)?.0.is_empty())
+        };
+        let (mut least, mut most) = (0, 64);
+        while has_more_than(most)? {
+            (least, most) = (most, most * 2);
+        }
+        // More than `least - 1`, not more than `most`.
+        while least < most {
+            let middle = least.midpoint(most);
+            if has_more_than(middle)? {
+                least = middle + 1;
+            } else {
+                most = middle;
+            }
+        }
+        Ok(least)
+    }
+
+    fn verify_audit(&self, head: Option<&str>) -> Result<ExitCode> {
+        let verify = Request::get("/audit/verify").query("end", head);
+        let found = self.client.send(&verify)?.body;
+        let end = text(found.get("end"));
+        self.tell(&found, |out| match found["whole"] == true {
+            true => writeln!(
+                out,
+                "each row follows the one before; the end is {end}: note it elsewhere"
+            ),
+            false => Ok(()),
+        })?;
+        if found["whole"] != true {
+            bail!("the audit log is broken: {}", text(found.get("broken")));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn settings(&self, elsewhere: Option<&str>, why: Option<&str>) -> Result<()> {
+        let columns = [
+            ("elsewhere", "/defaults/elsewhere"),
+            ("oldest software", "/defaults/oldest_software"),
+            ("cut off by rule", "/automatic"),
+        ];
+        let mut read = self.client.send(&Request::get("/settings"))?;
+        if let Some((elsewhere, why)) = elsewhere.zip(why) {
+            let mut body = read.body["defaults"].take();
+            body["elsewhere"] = elsewhere.into();
+            let tag = read.headers.get(header::ETAG).cloned();
+            let put = Request::new(Method::PUT, "/settings/defaults").why(why);
+            read = self.client.send(&put.json(&body).if_match(tag))?;
+        }
+        self.tell(&read.body, |out| fields(out, &columns, &read.body))
     }
 }
 

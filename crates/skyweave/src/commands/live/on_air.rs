@@ -3,6 +3,7 @@
 use super::service::claim_of;
 use super::{LiveRun, lock};
 use crate::api::{Epoch, LiveNetwork};
+use crate::metrics::Writer;
 use skyweave_base::Time;
 use skyweave_plan::Plan;
 use skyweave_service::{Claim, UtId};
@@ -58,6 +59,10 @@ impl LiveNetwork for OnAir {
         let world = lock(&self.0.world);
         let terminal = world.terminal_by_id(live)?;
         Some(claim_of(&world, terminal, self.0.clock.now()))
+    }
+
+    fn measure(&self, writer: &mut Writer<'_, '_>) -> core::fmt::Result {
+        self.0.measure(writer)
     }
 
     fn epochs(&self) -> Vec<Epoch> {
