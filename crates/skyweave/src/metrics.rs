@@ -606,7 +606,7 @@ mod tests {
         for line in [
             "skyweave_epochs_planned_total 6",
             "skyweave_epochs_late_total 1",
-            "skyweave_planning_seconds_bucket{le=\"2.0\"} 5",
+            "skyweave_planning_seconds_bucket{le=\"2\"} 5",
             "skyweave_planning_seconds_count 6",
         ] {
             assert!(page.contains(line), "{line}\n{page}");
@@ -642,7 +642,7 @@ mod tests {
             "skyweave_terminal_bytes_total{terminal=\"ut01000000-00000000-00000001\",direction=\"down\"} 4000",
             "skyweave_packets_dropped_total{direction=\"down\",reason=\"queue_full\"} 2",
             "skyweave_packets_dropped_total{direction=\"up\",reason=\"queue_full\"} 0",
-            "skyweave_terminal_ping_seconds_bucket{le=\"0.025\",terminal=\"ut01000000-00000000-00000001\"} 1",
+            "skyweave_terminal_ping_seconds_bucket{terminal=\"ut01000000-00000000-00000001\",le=\"0.025\"} 1",
             "skyweave_terminal_pings_lost_total{terminal=\"ut01000000-00000000-00000001\"} 1",
         ] {
             assert!(page.contains(line), "{line}\n{page}");

@@ -578,7 +578,7 @@ fn the_dashboard_asks_for_metrics_that_there_are(o: &Operator, token: &str) {
     ] {
         assert!(page.contains(line), "{line}\n{page}");
     }
-    for place in ["50.45", "Lviv", "Madrid", "lat"] {
+    for place in ["50.45", "30.52", "Lviv", "Madrid", "cell="] {
         assert!(!page.contains(place), "{place} is a place\n{page}");
     }
     let Some(python) = python::python("prometheus", "prometheus_client==0.23.1\n") else {
