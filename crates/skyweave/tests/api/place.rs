@@ -440,8 +440,13 @@ impl As<'_> {
         stream
             .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
+        let root = if path.starts_with("/metrics") {
+            ""
+        } else {
+            "/api/v1"
+        };
         let mut head = format!(
-            "{method} /api/v1{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n",
+            "{method} {root}{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n",
             body.len()
         );
         if let Some(token) = &self.token {
