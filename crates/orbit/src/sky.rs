@@ -265,13 +265,12 @@ impl Sky {
         let moment = Moment::new(t, None);
         positions_m
             .blocks_mut()
-            .par_iter_mut()
-            .zip(velocities_m_s.blocks_mut())
-            .with_min_len(BLOCKS_PER_TASK)
+            .par_chunks_mut(BLOCKS_PER_TASK)
+            .zip(velocities_m_s.blocks_mut().par_chunks_mut(BLOCKS_PER_TASK))
             .enumerate()
-            .for_each(|(block, (position_m, velocity_m_s))| {
-                let velocity_m_s = slice::from_mut(velocity_m_s);
-                self.propagate::<true>(block, &[moment], slice::from_mut(position_m), velocity_m_s);
+            .for_each(|(task, (positions_m, velocities_m_s))| {
+                let first = task * BLOCKS_PER_TASK;
+                self.propagate::<true>(first, &[moment], positions_m, velocities_m_s);
             });
     }
 
@@ -282,11 +281,11 @@ impl Sky {
         let moment = Moment::new(t, Some(self.rotation(t)));
         positions_m
             .blocks_mut()
-            .par_iter_mut()
-            .with_min_len(BLOCKS_PER_TASK)
+            .par_chunks_mut(BLOCKS_PER_TASK)
             .enumerate()
-            .for_each(|(block, position_m)| {
-                self.propagate::<false>(block, &[moment], slice::from_mut(position_m), &mut []);
+            .for_each(|(task, positions_m)| {
+                let first = task * BLOCKS_PER_TASK;
+                self.propagate::<false>(first, &[moment], positions_m, &mut []);
             });
     }
 
@@ -359,25 +358,26 @@ impl Sky {
         u64::MAX >> (64 - (self.len() - block * LANES).min(LANES))
     }
 
-    /// The states of a block at each moment, positions in the frame that the moment asks for.
+    /// The states of blocks from `first` on, each at all the moments before the next block, positions in the frame that the moment
+    /// asks for. How many blocks follows from the room for positions; there is room for velocities if they are asked for.
     fn propagate<const VELOCITY: bool>(
         &self,
-        block: usize,
+        first: usize,
         moments: &[Moment],
         positions_m: &mut [Block],
         velocities_m_s: &mut [Block],
     ) {
         if !HAS_VECTORS {
-            let lanes = self.present(block);
-            for (i, moment) in moments.iter().enumerate() {
-                positions_m[i] = Block::NAN;
+            for (i, position_m) in positions_m.iter_mut().enumerate() {
+                let (block, moment) = (first + i / moments.len(), &moments[i % moments.len()]);
+                *position_m = Block::NAN;
                 let velocity_m_s = velocities_m_s.get_mut(i);
-                self.propagate_others(block, lanes, moment, &mut positions_m[i], velocity_m_s);
+                self.propagate_others(block, self.present(block), moment, position_m, velocity_m_s);
             }
             return;
         }
         dispatch!(self.level, simd => self.propagate_with::<_, VELOCITY>(
-            simd, block, moments, positions_m, velocities_m_s
+            simd, first, moments, positions_m, velocities_m_s
         ));
     }
 
@@ -385,43 +385,38 @@ impl Sky {
     fn propagate_with<S: Simd, const VELOCITY: bool>(
         &self,
         simd: S,
-        block: usize,
+        first: usize,
         moments: &[Moment],
         positions_m: &mut [Block],
         velocities_m_s: &mut [Block],
     ) {
-        let coefficients = &self.blocks[block];
-        let present = self.present(block);
-        for first in (0..moments.len()).step_by(2) {
-            // A last moment without a second is propagated twice.
-            let second = (first + 1).min(moments.len() - 1);
-            let pair = [&moments[first], &moments[second]];
+        let count = positions_m.len();
+        let at = |i: usize| (first + i / moments.len(), &moments[i % moments.len()]);
+        for i in (0..count).step_by(2) {
+            // A last one without a partner is its own.
+            let pair = [i, (i + 1).min(count - 1)];
+            let (a, b) = (at(pair[0]), at(pair[1]));
             let states = near_earth::states::<S, VELOCITY>(
                 simd,
-                [coefficients; 2],
-                [pair[0].instant, pair[1].instant],
+                [&self.blocks[a.0], &self.blocks[b.0]],
+                [a.1.instant, b.1.instant],
             );
             let [x, y, z] = states.position_m;
             let [vx, vy, vz] = states.velocity_m_s;
-            let halves = [
-                (first, [x.0, y.0, z.0], [vx.0, vy.0, vz.0], states.regular.0),
-                (
-                    second,
-                    [x.1, y.1, z.1],
-                    [vx.1, vy.1, vz.1],
-                    states.regular.1,
-                ),
-            ];
-            for (i, position_m, velocity_m_s, regular) in halves {
-                let moment = &moments[i];
+            let positions = [[x.0, y.0, z.0], [x.1, y.1, z.1]];
+            let velocities = [[vx.0, vy.0, vz.0], [vx.1, vy.1, vz.1]];
+            let regular = [states.regular.0, states.regular.1];
+            for half in 0..2 {
+                let i = pair[half];
+                let (block, moment) = at(i);
                 positions_m[i] = Block::from_lanes(match moment.turn {
-                    Some(turn) => turned(turn, position_m),
-                    None => position_m,
+                    Some(turn) => turned(turn, positions[half]),
+                    None => positions[half],
                 });
                 if VELOCITY {
-                    velocities_m_s[i] = Block::from_lanes(velocity_m_s);
+                    velocities_m_s[i] = Block::from_lanes(velocities[half]);
                 }
-                let others = present & !regular.to_bitmask();
+                let others = self.present(block) & !regular[half].to_bitmask();
                 if others != 0 {
                     let velocity_m_s = velocities_m_s.get_mut(i);
                     self.propagate_others(block, others, moment, &mut positions_m[i], velocity_m_s);
