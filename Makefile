@@ -23,7 +23,6 @@ build: ## build the program: target/release/skyweave
 	$(CARGO) build --release --locked -p skyweave
 
 test: packages-test lint ## check formatting and lints, build, and run every test
-	$(CARGO) build --locked --workspace --all-targets
 	$(CARGO) test --locked --workspace --no-fail-fast
 	scripts/wasm/check
 
