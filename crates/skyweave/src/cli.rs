@@ -365,8 +365,8 @@ pub struct Report {
     /// First instant, UTC (default: the scenario's start)
     #[arg(long, value_name = "T")]
     pub start: Option<String>,
-    /// Gateways that might be built: CSV with name,lat_deg,lon_deg[,antennas] (default: near sites of the built-in list that are
-    /// licensed, planned or of unknown state)
+    /// Gateways that might be built: CSV with name, lat_deg, lon_deg and optionally antennas (default: near sites of the built-in
+    /// list that are licensed, planned or of unknown state)
     #[arg(long, value_name = "CSV")]
     pub candidates: Option<PathBuf>,
     /// Where the report is written

@@ -104,9 +104,9 @@ mod tests {
         table(&mut out, &columns, &items, true).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "ID  NAME       A    TAGS\n\
+            "ID  NAME      A    TAGS\n\
              1   Київ\u{fffd}[2J  yes  -\n\
-             23  -          -    x, y\n\
+             23  -         -    x, y\n\
              ... and more: --limit shows more than 2\n"
         );
     }
