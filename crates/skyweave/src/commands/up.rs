@@ -32,6 +32,11 @@ pub(crate) fn up(args: &cli::Up) -> Result<ExitCode> {
         carry: packets.then_some(args.carry),
         serve: true,
     };
+    // Said here, since its database is in use, too, which would be the next complaint.
+    anyhow::ensure!(
+        !packets || live::Client::connect(scenario, None)?.is_none(),
+        "scenario `{scenario}` already runs; join it with `skyweave run`, or end it first"
+    );
     let choice = args.database.as_ref().unwrap_or(&Choice::OfScenario);
     let service = open_service(choice, scenario)?;
     let pool = planner_pool(args.threads)?;
