@@ -14,11 +14,14 @@ mod fleet;
 mod ids;
 mod import;
 mod life;
+mod metering;
 mod misuse;
 mod policy;
+mod proof;
 mod register;
 mod rules;
 mod shape;
+mod suspicion;
 mod things;
 
 pub use access::{
@@ -36,15 +39,18 @@ pub use import::{BadRow, BadRows, TERMINAL_COLUMNS, parse_new_terminals, parse_t
 pub use life::{
     Place, Registration, Service, Stamp, State, Step, StepRefused, Terminal, Transition, apply,
 };
+pub use metering::{Counted, Metering};
 pub use misuse::{
     BatchMember, Declared, Evidence, Finding, Incident, IncidentKind, IncidentState, Limits,
     Observation, Proposal, Session, Sighting, batch_cluster, impossible_travel, key_in_two_places,
     out_of_market, position_against_radio,
 };
 pub use policy::{Claim, Defaults, Elsewhere, KeyProof, Policy};
+pub use proof::{Challenge, Gate, NotProven, Proof};
 pub use register::{Action, Command, Denied, Outcome, Refused, Register, Things, Touched};
 pub use rules::{Code, Considered, Decision, Explanation, Grant, RULES, RateLimit, Refusal, Rule};
 pub use shape::{Fix, MOST_POSITIONS, RingAt, Shape, ShapeError};
+pub use suspicion::{Observed, Suspicion};
 pub use things::{
     Account, AllowList, DataCap, Holder, ListEntry, ListRequest, Mobility, MobilityClass,
     Organisation, OwnerLimits, Plan, Rates, RequestState, Seen, ServiceClass, Standing,

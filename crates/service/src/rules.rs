@@ -219,6 +219,13 @@ pub struct Refusal {
 }
 
 impl Decision {
+    /// On a terminal that the register does not have: not even a key to prove.
+    pub const UNKNOWN: Self = Self::Refused(Refusal {
+        code: Code::NoActiveAccount,
+        rule: Rule::KeyNotProven,
+        area: None,
+    });
+
     /// True if service is granted.
     pub const fn is_granted(&self) -> bool {
         matches!(self, Self::Granted(_))

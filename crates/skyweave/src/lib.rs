@@ -9,3 +9,4 @@ pub mod dish;
 pub mod live;
 pub mod metrics;
 pub mod operator;
+mod random;

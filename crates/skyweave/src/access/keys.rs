@@ -1,7 +1,7 @@
 //! The secret keys of emulated terminals: a file that only its user may read, a line `ID KEY` for each terminal.
 
+use crate::random::random;
 use ed25519_dalek::SigningKey;
-use rustix::rand::{GetRandomFlags, getrandom};
 use skyweave_service::{PublicKey, UtId};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -119,7 +119,8 @@ impl Keys {
     /// [`KeyFileError::File`] if the file cannot be written.
     pub fn public_key_or_new(&mut self, terminal: UtId) -> Result<PublicKey, KeyFileError> {
         if self.get(terminal).is_err() {
-            self.by_terminal.insert(terminal, random_key());
+            self.by_terminal
+                .insert(terminal, SigningKey::from_bytes(&random()));
             if let Err(source) = self.write() {
                 self.by_terminal.remove(&terminal);
                 return Err(KeyFileError::File {
@@ -149,22 +150,6 @@ impl Keys {
         file.sync_all()?;
         fs::rename(&new, &self.path)
     }
-}
-
-fn random_key() -> SigningKey {
-    SigningKey::from_bytes(&random())
-}
-
-/// Random bytes of the kernel.
-pub(super) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    let length = getrandom(&mut bytes[..], GetRandomFlags::empty());
-    // Up to 256 bytes come whole once the kernel has gathered randomness at boot, for which the call waits (getrandom(2)).
-    assert!(
-        length == Ok(N) && N <= 256,
-        "the kernel gives random bytes: {length:?}"
-    );
-    bytes
 }
 
 #[cfg(test)]

@@ -8,23 +8,19 @@ mod commission;
 mod keys;
 mod page;
 mod place;
-mod proof;
-mod suspicion;
 mod watch;
 
 pub use commission::{ENROLLED_PLAN, Enrolment, GUESTS, SCENARIO_TERMINALS};
 pub use keys::{KeyFileError, Keys};
 pub use page::AccountPage;
 pub use place::{Choice, ServicePlace, state_folder};
-
-pub use proof::{Challenge, Gate, NotProven, Proof};
-pub(crate) use suspicion::Observed;
-pub(crate) use watch::{Said, UNKNOWN, Watch, claim};
+pub(crate) use watch::{Said, Watch, claim};
 
 use crate::live::lock;
 use crate::operator::{Desk, Rejected, StoreError};
+use crate::random::random;
 use skyweave_base::{Geodetic, Time};
-use skyweave_service::{AccountId, UtId};
+use skyweave_service::{AccountId, Challenge, Gate, NotProven, Proof, UtId};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -76,7 +72,7 @@ impl Service {
         Ok(Self {
             desk: Arc::new(desk),
             keys: Mutex::new(keys),
-            gate: Mutex::default(),
+            gate: Mutex::new(Gate::new(random())),
             place,
             commissioned,
         })
@@ -99,7 +95,7 @@ impl Service {
 
     /// What a terminal is to sign.
     pub fn challenge(&self, terminal: UtId, now: Time) -> Challenge {
-        lock(&self.gate).challenge(terminal, now)
+        lock(&self.gate).challenge(terminal, now, random())
     }
 
     /// Whether a proof is one, by the key that the register knows.

@@ -1,11 +1,12 @@
 //! The decisions on live terminals, kept up to date with the register and with what the terminals say.
 
-use super::suspicion::{Observed, Suspicion};
-use crate::operator::{Desk, Event, Events};
-use skyweave_base::{CellId, Geodetic, Span, TerminalId, Time, Utc};
-use skyweave_dataplane::TerminalCounters;
+use crate::operator::{Desk, Draft, Event, Events};
+use skyweave_base::{CellId, Geodetic, Span, TerminalId, Time};
 use skyweave_plan::Cell;
-use skyweave_service::{Claim, Decision, Fleet, Touched, UsageRecord, UtId};
+use skyweave_service::{
+    Action, Claim, Command, Counted, Decision, Finding, Fleet, IncidentId, KeyProof, Metering,
+    Observed, Register, Stamp, Suspicion, Touched, UtId,
+};
 use std::collections::BTreeMap;
 
 /// Build number of the software of emulated terminals, for the rule about the oldest one.
@@ -29,7 +30,9 @@ pub(crate) struct Watch {
     events: Events,
     /// When the cells that are closed may be others.
     cells_again: Option<Time>,
-    usage: Usage,
+    metering: Metering,
+    /// When the desk was last told of traffic.
+    told: Option<Time>,
     suspicion: Suspicion,
 }
 
@@ -41,7 +44,8 @@ impl Watch {
             fleet: Fleet::new(&desk.register(), &BTreeMap::new(), t),
             events,
             cells_again: Some(t),
-            usage: Usage::default(),
+            metering: Metering::default(),
+            told: None,
             suspicion: Suspicion::default(),
         }
     }
@@ -79,8 +83,7 @@ impl Watch {
         let register = desk.register();
         let decide = |said: &Said| {
             let decision = self.fleet.claim(&register, said.terminal, said.claim, t);
-            // Not on the books at all: not even a key to prove.
-            (said.live, decision.unwrap_or(UNKNOWN))
+            (said.live, decision.unwrap_or(Decision::UNKNOWN))
         };
         said.iter().map(decide).collect()
     }
@@ -96,106 +99,52 @@ impl Watch {
 
     /// Looks for misuse in what the network knows at `t`, by the wall clock `now`.
     pub(crate) fn observe(&mut self, desk: &Desk, observed: &[Observed], t: Time, now: Time) {
-        let policy = self.fleet.policy();
-        self.suspicion.observe(desk, policy, observed, t, now);
+        let (register, policy) = (desk.register(), self.fleet.policy());
+        for finding in self.suspicion.observe(&register, policy, observed, t) {
+            take_up(desk, finding, t, now);
+        }
     }
 
     /// Counts traffic and tells the desk of it, now and then.
     pub(crate) fn count(
         &mut self,
         desk: &Desk,
-        live: &[(TerminalId, UtId)],
-        counters: &[(TerminalId, TerminalCounters)],
+        counters: impl IntoIterator<Item = Counted>,
         t: Time,
     ) {
-        self.usage.count(desk, live, counters, t);
+        let register = desk.register();
+        self.metering.count(&register, counters, t);
+        if self.told.is_none_or(|told| t - told >= TELL)
+            && let Some(records) = self.metering.take_changed(&register)
+        {
+            self.told = Some(t);
+            desk.record_usage(records);
+        }
     }
 }
 
-/// The decision on a terminal that the register does not have.
-pub(crate) const UNKNOWN: Decision = Decision::Refused(skyweave_service::Refusal {
-    code: skyweave_service::Code::NoActiveAccount,
-    rule: skyweave_service::Rule::KeyNotProven,
-    area: None,
-});
-
-/// Traffic of live terminals in the current month.
-#[derive(Debug, Default)]
-struct Usage {
-    /// Bytes down and up of each, as last counted.
-    counted: BTreeMap<TerminalId, (u64, u64)>,
-    month: BTreeMap<UtId, UsageRecord>,
-    changed: bool,
-    told: Option<Time>,
-}
-
-/// How often the desk is told: each time is a transaction, and a data cap is noticed this late.
+/// How often the desk is told of traffic: each time is a transaction, and a data cap is noticed this late.
 const TELL: Span = Span::from_secs(2);
 
-impl Usage {
-    fn count(
-        &mut self,
-        desk: &Desk,
-        live: &[(TerminalId, UtId)],
-        counters: &[(TerminalId, TerminalCounters)],
-        t: Time,
-    ) {
-        let period_start = month_of(t);
-        for (id, counters) in counters {
-            let Some((_, terminal)) = live.iter().find(|(live, _)| live == id) else {
-                continue;
-            };
-            let now = (counters.down.carried.bytes, counters.up.carried.bytes);
-            let before = self.counted.insert(*id, now).unwrap_or((0, 0));
-            let (down, up) = (
-                now.0.saturating_sub(before.0),
-                now.1.saturating_sub(before.1),
-            );
-            if (down, up) == (0, 0) {
-                continue;
-            }
-            let begin = || {
-                let register = desk.register();
-                let stored = register.usage().get(terminal).copied();
-                stored.unwrap_or(UsageRecord {
-                    terminal: *terminal,
-                    period_start,
-                    down_bytes: 0,
-                    up_bytes: 0,
-                })
-            };
-            let record = self.month.entry(*terminal).or_insert_with(begin);
-            if record.period_start != period_start {
-                *record = UsageRecord {
-                    period_start,
-                    down_bytes: 0,
-                    up_bytes: 0,
-                    ..*record
-                };
-            }
-            record.down_bytes = record.down_bytes.saturating_add(down);
-            record.up_bytes = record.up_bytes.saturating_add(up);
-            self.changed = true;
+/// Opens an incident, unless there is one.
+fn take_up(desk: &Desk, finding: Finding, t: Time, now: Time) {
+    let build = move |register: &Register| {
+        if finding.is_known(register, t) {
+            return Ok(Draft::default());
         }
-        let due = self.told.is_none_or(|told| t - told >= TELL);
-        if self.changed && due {
-            self.told = Some(t);
-            self.changed = false;
-            let known = desk.register();
-            let known = |record: &&UsageRecord| known.terminals().contains_key(&record.terminal);
-            desk.record_usage(self.month.values().filter(known).copied().collect());
-        }
-    }
-}
-
-/// The first instant of a time's month, UTC.
-fn month_of(t: Time) -> Time {
-    let utc = Utc::from(t);
-    let (year, month, _) = utc.date();
-    i32::try_from(year)
-        .ok()
-        .and_then(|year| Utc::from_date(year, month, 1, 0))
-        .map_or(t, Time::from)
+        let last = register.incidents().keys().next_back().copied();
+        let id = IncidentId(last.map_or(1, |IncidentId(n)| n + 1));
+        let kind = serde_json::to_value(finding.kind).unwrap_or_default();
+        let stamp = Stamp {
+            by: format!("rule:{}", kind.as_str().unwrap_or("misuse")),
+            at: now,
+            why: "found by the live network".to_owned(),
+        };
+        let action = Action::OpenIncident(finding.open(id, t));
+        Ok(Command { stamp, action }.into())
+    };
+    // While the database is away this is refused; what goes on is found again.
+    drop(desk.submit(build));
 }
 
 /// A claim of a terminal that has proved its key.
@@ -203,25 +152,7 @@ pub(crate) fn claim(position: Geodetic, speed_m_s: f64) -> Claim {
     Claim {
         position: Some(position),
         speed_m_s,
-        key: skyweave_service::KeyProof::Proven,
+        key: KeyProof::Proven,
         software: SOFTWARE_BUILD,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_period_is_a_month_of_utc() {
-        let time = |text: &str| Time::from(text.parse::<Utc>().unwrap());
-        assert_eq!(
-            month_of(time("2026-05-21T13:14:15Z")),
-            time("2026-05-01T00:00:00Z")
-        );
-        assert_eq!(
-            month_of(time("2024-12-31T23:59:59Z")),
-            time("2024-12-01T00:00:00Z")
-        );
     }
 }

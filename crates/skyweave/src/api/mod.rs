@@ -27,6 +27,7 @@ pub use server::{Listen, Server, TlsFiles};
 
 use crate::metrics::Writer;
 use crate::operator::{Desk, Rejected, StoreError};
+use crate::random::random;
 use axum::Router;
 use axum::http::Uri;
 use caller::{Needs, guarded};
@@ -132,7 +133,7 @@ impl Api {
             answers: Answers::load(answers),
             streams: events::places(),
             requests: Requests::default(),
-            tagger: Tagger::new(secret::random()),
+            tagger: Tagger::new(random()),
             desk,
             network,
             secure,

@@ -1,6 +1,7 @@
 //! Secrets: random ones and their texts, and passwords as Argon2id hashes.
 
 use super::problem::{Kind, Problem};
+use crate::random::random;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
@@ -53,13 +54,6 @@ impl Secret {
     pub(crate) fn session(&self, id: SignInId) -> String {
         format!("{id}.{}", self.text())
     }
-}
-
-/// The operating system's random bytes.
-pub(crate) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    bytes
 }
 
 /// The number and the secret of a token.

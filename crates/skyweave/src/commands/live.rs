@@ -8,7 +8,7 @@ pub(crate) use on_air::OnAir;
 
 use self::service::{Made, ServiceStatus, Session, admit_scenario};
 use super::summary::Summary;
-use crate::access::{Proof, Service, UNKNOWN, Watch};
+use crate::access::{Service, Watch};
 use crate::cli::{Carry, DishOptions, Way};
 use crate::dish::{DishAddress, Dishes, Settings};
 use crate::live::{
@@ -23,7 +23,7 @@ use skyweave_base::{CellId, Enu, EpochNumber, Seed, Span, TerminalId, Time, grea
 use skyweave_dataplane::EpochTable;
 use skyweave_dish::{Cause, FileNames, Identity, Look, Permissions, Schedule};
 use skyweave_plan::{Access, Plan, Planner, Reason, TerminalOutcome};
-use skyweave_service::{BadUtId, Code, UtId};
+use skyweave_service::{BadUtId, Code, Decision, Proof, UtId};
 use skyweave_world::{Terminal, World};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -694,7 +694,7 @@ impl LiveRun {
             .terminal_by_id(id)
             .is_some_and(|t| t.decision.is_none());
         if self.service.is_some() && new {
-            world.set_decisions([(id, UNKNOWN)]);
+            world.set_decisions([(id, Decision::UNKNOWN)]);
         }
         Ok((id, joined))
     }

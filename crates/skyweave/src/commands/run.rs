@@ -2,13 +2,13 @@
 
 use super::live::{EpochStatus, LiveRun, Options, Status};
 use super::{load, open_service, planner_pool};
-use crate::access::{Challenge, Choice, Keys, Proof};
+use crate::access::{Choice, Keys};
 use crate::cli;
 use crate::live::{self, Attachment, Client, Clock, Echo, NamespaceHandle};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use skyweave_base::TerminalId;
-use skyweave_service::UtId;
+use skyweave_service::{Challenge, Proof, UtId};
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::Path;

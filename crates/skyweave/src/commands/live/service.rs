@@ -6,19 +6,18 @@
 
 use super::{LiveRun, describe, lock, ut_id};
 use crate::access::{
-    AccountPage, Challenge, Enrolment, GUESTS, Observed, Proof, SCENARIO_TERMINALS, Said, Service,
-    UNKNOWN, Watch, claim,
+    AccountPage, Enrolment, GUESTS, SCENARIO_TERMINALS, Said, Service, Watch, claim,
 };
 use crate::commands::wall_clock;
-use crate::live::{LiveError, Page};
+use crate::live::{LiveError, Page, Stats};
 use crate::operator::Database;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use skyweave_base::{Span, TerminalId, Time, great_circle_m};
+use skyweave_base::{SPEED_OF_LIGHT_M_S, Span, TerminalId, Time, great_circle_m};
 use skyweave_dataplane::InstallError;
 use skyweave_dish::Disablement;
 use skyweave_plan::Plan;
-use skyweave_service::{Claim, Code, UtId};
+use skyweave_service::{Challenge, Claim, Code, Counted, Decision, Observed, Proof, UtId};
 use skyweave_world::{Terminal, World};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -28,6 +27,9 @@ use std::sync::Arc;
 const LOOK: Span = Span::from_millis(200);
 /// Counters are read and observations made with every so many looks.
 const LOOKS_PER_COUNT: u32 = 5;
+
+/// A round trip is measured to some 5 µs (dataplane and kernel; `docs/service.md`, "Misuse"), here as length of the path.
+const RANGE_SIGMA_M: f64 = 5e-6 * SPEED_OF_LIGHT_M_S;
 
 /// A plan that packets follow or will follow.
 pub(super) struct Made {
@@ -89,8 +91,7 @@ impl LiveRun {
         };
         let decided = watch.decide(desk, &said, t);
         if let (Some(network), true) = (&self.network, count) {
-            let live: Vec<_> = said.iter().map(|s| (s.live, s.terminal)).collect();
-            watch.count(desk, &live, &network.stats().terminals, t);
+            watch.count(desk, counted(&said, &network.stats()), t);
             watch.observe(desk, &self.observed(&sessions, t), t, wall_clock());
         }
         let closed = watch.closed_cells(&background, t);
@@ -165,7 +166,7 @@ impl LiveRun {
         let outcomes = made.plan.terminals.iter();
         let observed = outcomes.filter_map(|outcome| {
             let session = sessions.get(&outcome.terminal)?;
-            let cell = world.cell_place(outcome.cell)?;
+            let (cell_centre, cell_radius_m) = world.cell_place(outcome.cell)?;
             let terminal = world.terminal_by_id(outcome.terminal)?;
             let slot = made.plan.slots[outcome.service.ok()?.slot as usize];
             let satellite = world.ephemeris().position(slot.satellite, t).ok()?;
@@ -176,7 +177,9 @@ impl LiveRun {
                 claimed: world.claimed(terminal, t),
                 satellite,
                 range_m: world.position(terminal, t).to_ecef().distance_m(satellite),
-                cell,
+                range_sigma_m: RANGE_SIGMA_M,
+                cell_centre,
+                cell_radius_m,
             })
         });
         let mut observed: Vec<_> = observed.collect();
@@ -312,7 +315,7 @@ pub(super) fn admit_scenario(
             Ok(()) => drop(sessions.insert(id, Session { terminal, from: t })),
             Err(error) => {
                 eprintln!("terminal {name} ({terminal}) gets no address: {error}");
-                world.set_decisions([(id, UNKNOWN)]);
+                world.set_decisions([(id, Decision::UNKNOWN)]);
             }
         }
     }
@@ -338,6 +341,23 @@ fn said(world: &World, sessions: &BTreeMap<TerminalId, Session>, t: Time) -> Vec
         })
     };
     sessions.iter().filter_map(said).collect()
+}
+
+/// What a data allowance counts of each terminal.
+fn counted(said: &[Said], stats: &Stats) -> Vec<Counted> {
+    let counted = |said: &Said| {
+        let (_, counters) = stats
+            .terminals
+            .iter()
+            .find(|(live, _)| *live == said.live)?;
+        Some(Counted {
+            live: said.live,
+            terminal: said.terminal,
+            down_bytes: counters.down.carried.bytes,
+            up_bytes: counters.up.carried.bytes,
+        })
+    };
+    said.iter().filter_map(counted).collect()
 }
 
 /// Position and speed as a terminal's own receiver gives them: the way of the last second.

@@ -1,13 +1,13 @@
 //! How a terminal proves who it is, before it gets an address: it signs a challenge with its Ed25519 key (RFC 8032).
 //!
 //! What is signed names the network, the terminal, the time and a number of 256 random bits. A challenge is for one terminal,
-//! holds for a minute and is used once: an answer that was overheard is worth nothing, here or in another network.
+//! holds for a minute and is used once: an answer that was overheard is worth nothing, here or in another network. The random
+//! bits are given by the caller.
 
-use super::keys::random;
+use crate::ids::{PublicKey, UtId};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use skyweave_base::{Span, Time};
-use skyweave_service::{PublicKey, UtId};
 use std::collections::BTreeMap;
 
 /// How long a challenge holds.
@@ -87,25 +87,24 @@ pub struct Gate {
     asked: BTreeMap<PublicKey, (UtId, Time)>,
 }
 
-impl Default for Gate {
-    fn default() -> Self {
+impl Gate {
+    /// Of a network whose name nobody can guess: random.
+    pub fn new(network: [u8; 32]) -> Self {
         Self {
-            network: PublicKey(random()),
+            network: PublicKey(network),
             asked: BTreeMap::new(),
         }
     }
-}
 
-impl Gate {
-    /// Asks a terminal.
-    pub fn challenge(&mut self, terminal: UtId, now: Time) -> Challenge {
+    /// Asks a terminal. `number` is random: nobody can guess it, and it never comes again.
+    pub fn challenge(&mut self, terminal: UtId, now: Time, number: [u8; 32]) -> Challenge {
         self.asked.retain(|_, (_, at)| now - *at <= HOLDS);
         while self.asked.len() >= MOST {
             let oldest = self.asked.iter().min_by_key(|(_, (_, at))| *at);
             let number = *oldest.expect("it is not empty").0;
             self.asked.remove(&number);
         }
-        let number = PublicKey(random());
+        let number = PublicKey(number);
         self.asked.insert(number, (terminal, now));
         Challenge {
             network: self.network,
@@ -172,14 +171,22 @@ mod tests {
         (id == ID).then(|| PublicKey(key().verifying_key().to_bytes()))
     }
 
+    /// Asks with a number that did not come before.
+    fn ask(gate: &mut Gate, terminal: UtId, now: Time) -> Challenge {
+        let mut number = [0; 32];
+        number[..8].copy_from_slice(&(gate.asked.len() as u64 + 1).to_be_bytes());
+        number[8..16].copy_from_slice(&now.nanos().to_be_bytes());
+        gate.challenge(terminal, now, number)
+    }
+
     fn at(s: i64) -> Time {
         Time::from_nanos(s * 1_000_000_000)
     }
 
     #[test]
     fn the_holder_of_the_key_is_let_in_once() {
-        let mut gate = Gate::default();
-        let proof = gate.challenge(ID, at(0)).sign(&key());
+        let mut gate = Gate::new([1; 32]);
+        let proof = ask(&mut gate, ID, at(0)).sign(&key());
         assert_eq!(gate.judge(&proof, known, at(1)), Ok(ID));
         assert_eq!(
             gate.judge(&proof, known, at(1)),
@@ -190,12 +197,12 @@ mod tests {
 
     #[test]
     fn a_copied_id_without_the_key_is_not_let_in() {
-        let mut gate = Gate::default();
+        let mut gate = Gate::new([1; 32]);
         let other = SigningKey::from_bytes(&[8; 32]);
-        let proof = gate.challenge(ID, at(0)).sign(&other);
+        let proof = ask(&mut gate, ID, at(0)).sign(&other);
         assert_eq!(gate.judge(&proof, known, at(1)), Err(NotProven::Signature));
         for bad in ["", "00", &"0".repeat(128), &"é".repeat(64)] {
-            let mut proof = gate.challenge(ID, at(0)).sign(&key());
+            let mut proof = ask(&mut gate, ID, at(0)).sign(&key());
             proof.signature = bad.to_owned();
             assert_eq!(
                 gate.judge(&proof, known, at(1)),
@@ -204,7 +211,7 @@ mod tests {
             );
         }
         let stranger = UtId::new([9, 9, 9]);
-        let proof = gate.challenge(stranger, at(0)).sign(&key());
+        let proof = ask(&mut gate, stranger, at(0)).sign(&key());
         assert_eq!(
             gate.judge(&proof, known, at(1)),
             Err(NotProven::NoTerminal(stranger))
@@ -213,34 +220,34 @@ mod tests {
 
     #[test]
     fn an_answer_is_worth_nothing_for_another_terminal_time_or_network() {
-        let (mut gate, mut elsewhere) = (Gate::default(), Gate::default());
-        let proof = gate.challenge(ID, at(0)).sign(&key());
+        let (mut gate, mut elsewhere) = (Gate::new([1; 32]), Gate::new([2; 32]));
+        let proof = ask(&mut gate, ID, at(0)).sign(&key());
         assert_eq!(
             elsewhere.judge(&proof, known, at(1)),
             Err(NotProven::Unknown)
         );
-        let mut moved = gate.challenge(ID, at(0)).sign(&key());
+        let mut moved = ask(&mut gate, ID, at(0)).sign(&key());
         moved.challenge.at = at(5);
         assert_eq!(gate.judge(&moved, known, at(6)), Err(NotProven::Unknown));
         // A challenge for one terminal with the signature of another's.
-        let mut swapped = gate.challenge(UtId::new([4, 5, 6]), at(0)).sign(&key());
+        let mut swapped = ask(&mut gate, UtId::new([4, 5, 6]), at(0)).sign(&key());
         swapped.challenge.terminal = ID;
         assert_eq!(gate.judge(&swapped, known, at(1)), Err(NotProven::Unknown));
-        let mut mixed = gate.challenge(ID, at(0)).sign(&key());
+        let mut mixed = ask(&mut gate, ID, at(0)).sign(&key());
         mixed.signature = proof.signature;
         assert_eq!(gate.judge(&mixed, known, at(1)), Err(NotProven::Signature));
-        let late = gate.challenge(ID, at(0)).sign(&key());
+        let late = ask(&mut gate, ID, at(0)).sign(&key());
         assert_eq!(gate.judge(&late, known, at(61)), Err(NotProven::Expired));
     }
 
     #[test]
     fn challenges_do_not_pile_up() {
-        let mut gate = Gate::default();
+        let mut gate = Gate::new([1; 32]);
         for _ in 0..MOST + 10 {
-            gate.challenge(ID, at(0));
+            ask(&mut gate, ID, at(0));
         }
         assert_eq!(gate.asked.len(), MOST);
-        gate.challenge(ID, at(100));
+        ask(&mut gate, ID, at(100));
         assert_eq!(gate.asked.len(), 1);
     }
 }

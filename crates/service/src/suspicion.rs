@@ -1,56 +1,64 @@
 //! The detectors of misuse, on what a live network really knows: how long the path to a satellite is, which cell a beam
 //! serves, when and where a key is in use, and what terminals say.
 //!
-//! One observation of each terminal for each epoch, kept in memory only. What is found becomes an incident, once; what follows
-//! from it is a person's decision, or of a rule that the operator has switched on.
+//! One observation of each terminal for each epoch, kept in memory only. What is found becomes an incident, once
+//! ([`Finding::is_known`]); what follows from it is a person's decision, or of a rule that the operator has switched on.
 
-use crate::operator::{Desk, Draft};
-use skyweave_base::{Ecef, EpochNumber, Geodetic, Time};
-use skyweave_service::{
-    Action, BatchId, BatchMember, Command, Declared, Finding, IncidentId, IncidentState, Limits,
-    Observation, Policy, Register, Session, Stamp, UtId, batch_cluster, impossible_travel,
-    key_in_two_places, position_against_radio,
+use crate::ids::{BatchId, UtId};
+use crate::misuse::{
+    BatchMember, Declared, Finding, IncidentState, Limits, Observation, Session, batch_cluster,
+    impossible_travel, key_in_two_places, position_against_radio,
 };
+use crate::policy::Policy;
+use crate::register::Register;
+use skyweave_base::{Ecef, EpochNumber, Geodetic, Span, Time};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What the network knows of a live terminal in an epoch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Observed {
-    pub(crate) terminal: UtId,
-    pub(crate) epoch: EpochNumber,
+pub struct Observed {
+    /// The terminal.
+    pub terminal: UtId,
+    /// The epoch.
+    pub epoch: EpochNumber,
     /// Since when it has been here.
-    pub(crate) from: Time,
+    pub from: Time,
     /// Where it says it is.
-    pub(crate) claimed: Geodetic,
-    /// Its satellite, and how far away that is by the delay of the path.
-    pub(crate) satellite: Ecef,
-    pub(crate) range_m: f64,
-    /// Centre and radius of the cell that its beam serves.
-    pub(crate) cell: (Geodetic, f64),
+    pub claimed: Geodetic,
+    /// Its satellite, Earth-fixed.
+    pub satellite: Ecef,
+    /// How far away that is by the delay of the path, m.
+    pub range_m: f64,
+    /// Standard deviation of that, m.
+    pub range_sigma_m: f64,
+    /// Centre of the cell that its beam serves.
+    pub cell_centre: Geodetic,
+    /// Radius of that, m.
+    pub cell_radius_m: f64,
 }
 
 /// Observations kept of each terminal: ten minutes.
 const KEPT: usize = 40;
-/// A round trip is measured to some 5 µs (dataplane and kernel; `docs/service.md`, "Misuse"), here as length of the path.
-const RANGE_SIGMA_M: f64 = 5e-6 * 299_792_458.0;
+/// A person who dismissed a finding or restored service is not told of the same again within a day.
+const DECIDED_HOLDS: Span = Span::from_secs(86_400);
 
+/// What the network has seen of its terminals lately.
 #[derive(Debug, Default)]
-pub(super) struct Suspicion {
+pub struct Suspicion {
     seen: BTreeMap<UtId, VecDeque<Observation>>,
     epoch: Option<EpochNumber>,
 }
 
 impl Suspicion {
-    /// Takes the observations of an epoch, at network time `t` and wall time `now`; more of the same epoch are passed over,
-    /// but a key in two places is seen at once.
-    pub(super) fn observe(
+    /// Takes the observations of an epoch, at network time `t` and in order of terminals; more of the same epoch are passed
+    /// over, but a key in two places is seen at once. Returns what is found, known or not.
+    pub fn observe(
         &mut self,
-        desk: &Desk,
+        register: &Register,
         policy: &Policy,
         observed: &[Observed],
         t: Time,
-        now: Time,
-    ) {
+    ) -> Vec<Finding> {
         let limits = Limits::default();
         let mut found = Vec::new();
         for of_one in observed.chunk_by(|a, b| a.terminal == b.terminal) {
@@ -59,7 +67,7 @@ impl Suspicion {
                 .map(|o| Session {
                     from: o.from,
                     until: t,
-                    place: o.cell.0,
+                    place: o.cell_centre,
                 })
                 .collect();
             found.extend(key_in_two_places(of_one[0].terminal, &sessions, &limits));
@@ -75,9 +83,9 @@ impl Suspicion {
                     claimed: o.claimed,
                     satellite: o.satellite,
                     range_m: o.range_m,
-                    range_sigma_m: RANGE_SIGMA_M,
-                    cell_centre: o.cell.0,
-                    cell_radius_m: o.cell.1,
+                    range_sigma_m: o.range_sigma_m,
+                    cell_centre: o.cell_centre,
+                    cell_radius_m: o.cell_radius_m,
                 });
                 while seen.len() > KEPT {
                     seen.pop_front();
@@ -89,11 +97,24 @@ impl Suspicion {
                 let track: Vec<_> = seen.iter().map(|o| (o.at, o.claimed)).collect();
                 found.extend(impossible_travel(*id, &track, &limits));
             }
-            found.extend(clusters(&desk.register(), policy, observed, t, &limits));
+            found.extend(clusters(register, policy, observed, t, &limits));
         }
-        for finding in found {
-            take_up(desk, finding, t, now);
-        }
+        found
+    }
+}
+
+impl Finding {
+    /// True if there is an incident of this kind on these terminals that stands, or that a person decided on lately.
+    pub fn is_known(&self, register: &Register, t: Time) -> bool {
+        register.incidents().values().any(|i| {
+            let stands = matches!(
+                i.state,
+                IncidentState::Open | IncidentState::CutOff | IncidentState::Appealed
+            );
+            i.kind == self.kind
+                && i.terminals == self.terminals
+                && (stands || i.at + DECIDED_HOLDS > t)
+        })
     }
 }
 
@@ -110,7 +131,7 @@ fn clusters(
         let Some(terminal) = register.terminals().get(&o.terminal) else {
             continue;
         };
-        let market = policy.market(o.cell.0, t);
+        let market = policy.market(o.cell_centre, t);
         let Some((registration, seen_in)) = terminal.state.registration().zip(market) else {
             continue;
         };
@@ -134,36 +155,3 @@ fn clusters(
         .flat_map(|(batch, members)| batch_cluster(*batch, members, limits))
         .collect()
 }
-
-/// Opens an incident, unless there is one of this kind on these terminals that stands or that was decided after now.
-fn take_up(desk: &Desk, finding: Finding, t: Time, now: Time) {
-    let build = move |register: &Register| {
-        let same = register.incidents().values().any(|i| {
-            let stands = matches!(
-                i.state,
-                IncidentState::Open | IncidentState::CutOff | IncidentState::Appealed
-            );
-            i.kind == finding.kind
-                && i.terminals == finding.terminals
-                && (stands || i.at + DECIDED_HOLDS > t)
-        });
-        if same {
-            return Ok(Draft::default());
-        }
-        let last = register.incidents().keys().next_back().copied();
-        let id = IncidentId(last.map_or(1, |IncidentId(n)| n + 1));
-        let kind = serde_json::to_value(finding.kind).unwrap_or_default();
-        let stamp = Stamp {
-            by: format!("rule:{}", kind.as_str().unwrap_or("misuse")),
-            at: now,
-            why: "found by the live network".to_owned(),
-        };
-        let action = Action::OpenIncident(finding.open(id, t));
-        Ok(Command { stamp, action }.into())
-    };
-    // While the database is away this is refused; what goes on is found again.
-    drop(desk.submit(build));
-}
-
-/// A person who dismissed a finding or restored service is not told of the same again within a day.
-const DECIDED_HOLDS: skyweave_base::Span = skyweave_base::Span::from_secs(86_400);
