@@ -368,17 +368,10 @@ async fn put_account(
     conditions: Conditions,
     Body(body): Body<AccountBody>,
 ) -> Result<Response, Problem> {
-    let (account, tagger) = (body.account(AccountId(id))?, api.tagger);
-    let put = add(&api, &caller, why, move |register| {
-        match register.accounts().get(&account.id) {
-            Some(before) => conditions.require(&tagger.tag(before))?,
-            None => conditions.absent()?,
-        }
-        Ok((Action::PutAccount(account.clone()), account))
-    })
-    .await?;
-    let view = AccountBody::from(&put);
-    Ok(changed(&api.tagger.tag(&put), view))
+    let account = body.account(AccountId(id))?;
+    let find: Find<Account> = |register, account| register.accounts().get(&account.id);
+    let how = (why, conditions);
+    put::<_, AccountBody>(&api, &caller, how, account, find, Action::PutAccount).await
 }
 
 /// Organisations by id; a customer's own.
@@ -459,17 +452,19 @@ async fn put_organisation(
     conditions: Conditions,
     Body(body): Body<OrganisationBody>,
 ) -> Result<Response, Problem> {
-    let (organisation, tagger) = (body.organisation(OrganisationId(id))?, api.tagger);
-    let put = add(&api, &caller, why, move |register| {
-        match register.organisations().get(&organisation.id) {
-            Some(before) => conditions.require(&tagger.tag(before))?,
-            None => conditions.absent()?,
-        }
-        Ok((Action::PutOrganisation(organisation.clone()), organisation))
-    })
-    .await?;
-    let view = OrganisationBody::from(&put);
-    Ok(changed(&api.tagger.tag(&put), view))
+    let organisation = body.organisation(OrganisationId(id))?;
+    let find: Find<Organisation> =
+        |register, organisation| register.organisations().get(&organisation.id);
+    let how = (why, conditions);
+    put::<_, OrganisationBody>(
+        &api,
+        &caller,
+        how,
+        organisation,
+        find,
+        Action::PutOrganisation,
+    )
+    .await
 }
 
 /// Plans by id.
@@ -537,17 +532,38 @@ async fn put_plan(
     conditions: Conditions,
     Body(body): Body<PlanBody>,
 ) -> Result<Response, Problem> {
-    let (plan, tagger) = (body.plan(PlanId(id))?, api.tagger);
-    let put = add(&api, &caller, why, move |register| {
-        match register.plans().get(&plan.id) {
+    let plan = body.plan(PlanId(id))?;
+    let find: Find<Plan> = |register, plan| register.plans().get(&plan.id);
+    let how = (why, conditions);
+    put::<_, PlanBody>(&api, &caller, how, plan, find, Action::PutPlan).await
+}
+
+/// What stands under a thing's number.
+type Find<T> = for<'r> fn(&'r Register, &T) -> Option<&'r T>;
+
+/// Puts a thing under its number if the request's conditions hold of what stands there.
+async fn put<T, B>(
+    api: &Api,
+    caller: &Caller,
+    (why, conditions): (Why, Conditions),
+    thing: T,
+    find: Find<T>,
+    action: fn(T) -> Action,
+) -> Result<Response, Problem>
+where
+    T: Clone + Serialize + Send + 'static,
+    B: for<'t> From<&'t T> + Serialize,
+{
+    let tagger = api.tagger;
+    let put = add(api, caller, why, move |register| {
+        match find(register, &thing) {
             Some(before) => conditions.require(&tagger.tag(before))?,
             None => conditions.absent()?,
         }
-        Ok((Action::PutPlan(plan.clone()), plan))
+        Ok((action(thing.clone()), thing))
     })
     .await?;
-    let view = PlanBody::from(&put);
-    Ok(changed(&api.tagger.tag(&put), view))
+    Ok(changed(&tagger.tag(&put), B::from(&put)))
 }
 
 /// Does what `build` makes, and gives the thing that it has put.
