@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 use skyweave_world::study::{Landmark, MapCell};
 
@@ -210,29 +211,12 @@ pub(crate) fn by_hour(lines: &[Line<'_>], y_label: &str) -> Result<String> {
             .x_label_area_size(44)
             .y_label_area_size(64)
             .build_cartesian_2d(0.0..23.0, 0.0..most)?;
-        chart
-            .configure_mesh()
-            .x_desc("hour of the day, UTC")
-            .y_desc(y_label)
-            .x_labels(8)
-            .x_label_formatter(&|x| format!("{x:.0}"))
-            .y_label_formatter(&|y| number(*y))
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(FAINT)
-            .axis_style(INK)
-            .label_style(("sans-serif", TEXT - 2).into_font().color(&INK))
-            .axis_desc_style(("sans-serif", TEXT).into_font().color(&INK))
-            .draw()?;
-        for line in lines {
-            let style = line.colour.stroke_width(3);
-            chart.draw_series(LineSeries::new(line.points.iter().copied(), style))?;
-            let dots = line
-                .points
-                .iter()
-                .map(|&p| Circle::new(p, 3, line.colour.filled()));
-            chart.draw_series(dots)?;
-        }
-        Ok(())
+        let axis = Axis {
+            name: "hour of the day, UTC",
+            labels: 8,
+            written: &|x| format!("{x:.0}"),
+        };
+        draw_lines(&mut chart, &axis, y_label, lines, 3)
     })
 }
 
@@ -252,28 +236,12 @@ pub(crate) fn by_terminals(
             .x_label_area_size(44)
             .y_label_area_size(64)
             .build_cartesian_2d((left.min(right / 2.0)..right).log_scale(), 0.0..most)?;
-        chart
-            .configure_mesh()
-            .x_desc("number of terminals")
-            .y_desc(y_label)
-            .x_labels(5)
-            .x_label_formatter(&|x| number(*x))
-            .y_label_formatter(&|y| number(*y))
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(FAINT)
-            .axis_style(INK)
-            .label_style(("sans-serif", TEXT - 2).into_font().color(&INK))
-            .axis_desc_style(("sans-serif", TEXT).into_font().color(&INK))
-            .draw()?;
-        for line in lines {
-            let style = line.colour.stroke_width(3);
-            chart.draw_series(LineSeries::new(line.points.iter().copied(), style))?;
-            let dots = line
-                .points
-                .iter()
-                .map(|&p| Circle::new(p, 4, line.colour.filled()));
-            chart.draw_series(dots)?;
-        }
+        let axis = Axis {
+            name: "number of terminals",
+            labels: 5,
+            written: &|x| number(*x),
+        };
+        draw_lines(&mut chart, &axis, y_label, lines, 4)?;
         if let Some((x, y)) = knee {
             chart.draw_series([Circle::new((x, y), 9, ORANGE.stroke_width(3))])?;
             let style = ("sans-serif", TEXT).into_font().color(&ORANGE);
@@ -284,6 +252,47 @@ pub(crate) fn by_terminals(
         }
         Ok(())
     })
+}
+
+/// What stands along the horizontal axis.
+struct Axis<'a> {
+    name: &'a str,
+    labels: usize,
+    written: &'a dyn Fn(&f64) -> String,
+}
+
+/// The axes of a chart and its lines, with dots of this radius at their points.
+fn draw_lines<X, Y>(
+    chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
+    axis: &Axis<'_>,
+    y_label: &str,
+    lines: &[Line<'_>],
+    dot: i32,
+) -> Result<()>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    chart
+        .configure_mesh()
+        .x_desc(axis.name)
+        .y_desc(y_label)
+        .x_labels(axis.labels)
+        .x_label_formatter(axis.written)
+        .y_label_formatter(&|y| number(*y))
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(FAINT)
+        .axis_style(INK)
+        .label_style(("sans-serif", TEXT - 2).into_font().color(&INK))
+        .axis_desc_style(("sans-serif", TEXT).into_font().color(&INK))
+        .draw()?;
+    for line in lines {
+        let style = line.colour.stroke_width(3);
+        chart.draw_series(LineSeries::new(line.points.iter().copied(), style))?;
+        let dots = line.points.iter();
+        chart.draw_series(dots.map(|&p| Circle::new(p, dot, line.colour.filled())))?;
+    }
+    Ok(())
 }
 
 /// Horizontal bars with their names above them, so that long names are whole on a phone too.

@@ -263,6 +263,24 @@ impl Page {
         );
     }
 
+    /// A figure of bars in per cent, unless there are none.
+    fn bars(
+        &mut self,
+        title: &str,
+        rows: &[(String, f64)],
+        colour: RGBColor,
+        caption: &str,
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let svg = charts::bars(rows, "%", colour)?;
+        self.row(|page| {
+            page.figure(title, &svg, "", caption);
+            Ok(())
+        })
+    }
+
     pub(super) fn map(
         &mut self,
         f: &Findings,
@@ -777,17 +795,12 @@ impl Page {
             .take(10)
             .map(|l| (l.name.clone(), l.capacity_lost_percent))
             .collect();
-        if !bars.is_empty() {
-            self.row(|page| {
-                page.figure(
-                    "Capacity lost",
-                    &charts::bars(&bars, "%", ORANGE)?,
-                    "",
-                    "The ten losses that take most of what the network can deliver to the area.",
-                );
-                Ok(())
-            })?;
-        }
+        self.bars(
+            "Capacity lost",
+            &bars,
+            ORANGE,
+            "The ten losses that take most of what the network can deliver to the area.",
+        )?;
         let row = |l: &CaseFinding| {
             let mut row = vec![
                 text(l.name.clone()),
@@ -881,17 +894,12 @@ impl Page {
             .take(12)
             .map(|r| (r.name.clone(), gain(r)))
             .collect();
-        if !bars.is_empty() {
-            self.row(|page| {
-                page.figure(
-                    "Capacity gained",
-                    &charts::bars(&bars, "%", GREEN)?,
-                    "",
-                    "More of what the network can deliver to the area when a million terminals ask.",
-                );
-                Ok(())
-            })?;
-        }
+        self.bars(
+            "Capacity gained",
+            &bars,
+            GREEN,
+            "More of what the network can deliver to the area when a million terminals ask.",
+        )?;
         let row = |r: &CaseFinding| {
             vec![
                 text(r.name.clone()),
