@@ -67,7 +67,7 @@ pub(super) fn fields(out: &mut impl Write, columns: &[Column], thing: &Value) ->
 pub(super) fn text(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => visible(text),
+        Some(Value::String(text)) => visible(&to_the_second(text)),
         Some(Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
         Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
         Some(Value::Array(items)) => {
@@ -76,6 +76,18 @@ pub(super) fn text(value: Option<&Value>) -> String {
         }
         Some(other) => visible(&other.to_string()),
     }
+}
+
+/// A moment to the second, as people read it; any other text as it is.
+pub(super) fn to_the_second(text: &str) -> String {
+    let moment = text.split_once('.').filter(|(whole, rest)| {
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        whole.len() == 19
+            && whole.split(['-', 'T', ':']).count() == 6
+            && whole.split(['-', 'T', ':']).all(digits)
+            && rest.strip_suffix('Z').is_some_and(digits)
+    });
+    moment.map_or_else(|| text.to_owned(), |(whole, _)| format!("{whole}Z"))
 }
 
 pub(super) fn visible(text: &str) -> String {
@@ -87,6 +99,23 @@ pub(super) fn visible(text: &str) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn moments_are_told_to_the_second_and_nothing_else_is_cut() {
+        let told = [
+            ("2026-12-25T21:58:23.342296619Z", "2026-12-25T21:58:23Z"),
+            ("2026-12-25T21:58:23Z", "2026-12-25T21:58:23Z"),
+            (
+                "2026-12-25T21:58:23.5 o'clock",
+                "2026-12-25T21:58:23.5 o'clock",
+            ),
+            ("abcd-ef-ghTij:kl:mn.5Z", "abcd-ef-ghTij:kl:mn.5Z"),
+            ("a.b", "a.b"),
+        ];
+        for (text, expected) in told {
+            assert_eq!(to_the_second(text), expected);
+        }
+    }
 
     #[test]
     fn a_table_is_as_wide_as_its_widest_cells_and_hides_what_moves_the_cursor() {
