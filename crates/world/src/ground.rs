@@ -6,7 +6,7 @@ use crate::fields::Located;
 use crate::files::{Files, builtin};
 use crate::problem::{Problems, did_you_mean};
 use crate::scenario::{GroundSpec, ListSource};
-use crate::table::{optional, read_csv, required};
+use crate::table::{Column, optional, read_csv, required};
 use skyweave_base::{Geodetic, PopId, Vec3};
 use skyweave_plan::{Gateway, PointOfPresence};
 
@@ -27,6 +27,15 @@ const POP_STATUSES: [&str; 1] = ["listed"];
 const POP_KINDS: [&str; 2] = ["colo", "pop"];
 /// More antennas than at any site: the largest are filed with 72.
 const MOST_ANTENNAS: f64 = 10_000.0;
+/// Of a list of gateways, those that stand and those that might.
+const GATEWAY_COLUMNS: [Column; 6] = [
+    required(&["name"]),
+    required(&["lat_deg", "latitude_deg"]),
+    required(&["lon_deg", "longitude_deg"]),
+    optional(&["status"]),
+    optional(&["antennas", "ka_antennas"]),
+    optional(&["min_elevation_deg", "ka_min_elev_deg"]),
+];
 
 pub(crate) fn load(
     spec: &GroundSpec,
@@ -84,15 +93,8 @@ pub(crate) fn new_gateways(
     is_wanted: &dyn Fn(&str) -> bool,
     problems: &mut Problems,
 ) -> Vec<NewGateway> {
-    let columns = [
-        required(&["name"]),
-        required(&["lat_deg", "latitude_deg"]),
-        required(&["lon_deg", "longitude_deg"]),
-        optional(&["status"]),
-        optional(&["antennas", "ka_antennas"]),
-    ];
     let mut all = Vec::new();
-    read_csv(file, bytes, &columns, problems, |row| {
+    read_csv(file, bytes, &GATEWAY_COLUMNS, problems, |row| {
         let (name, place) = (row.required_text(0), row.place(1, 2));
         let antennas = row.number(4, 1.0..=MOST_ANTENNAS);
         let (Some(name), Some(place)) = (name, place) else {
@@ -118,16 +120,8 @@ fn gateways(
     ground: &mut Ground,
     problems: &mut Problems,
 ) {
-    let columns = [
-        required(&["name"]),
-        required(&["lat_deg", "latitude_deg"]),
-        required(&["lon_deg", "longitude_deg"]),
-        optional(&["status"]),
-        optional(&["antennas", "ka_antennas"]),
-        optional(&["min_elevation_deg", "ka_min_elev_deg"]),
-    ];
     let mut wanted = Wanted::new(&spec.gateway_statuses, &GATEWAY_STATUSES);
-    read_csv(file, bytes, &columns, problems, |row| {
+    read_csv(file, bytes, &GATEWAY_COLUMNS, problems, |row| {
         let name = row.required_text(0);
         let place = row.place(1, 2);
         let antennas = row.number(4, 0.0..=MOST_ANTENNAS);
