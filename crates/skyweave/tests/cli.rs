@@ -1,14 +1,11 @@
 //! The program as a script sees it: outputs, exit codes, and what bad input is told.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
-fn skyweave(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_skyweave"))
-        .args(args)
-        .output()
-        .expect("the program runs")
-}
+#[path = "common/program.rs"]
+mod program;
+use program::{refused, skyweave};
 
 fn stdout(output: &Output) -> String {
     assert!(
@@ -19,20 +16,6 @@ fn stdout(output: &Output) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
-}
-
-/// The command fails with exit code 1 and its message has all of `words`.
-fn refused(args: &[&str], words: &[&str]) {
-    let output = skyweave(args);
-    let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{args:?}\n{message}");
-    for word in words {
-        assert!(
-            message.contains(word),
-            "{args:?}: `{word}` is not in:\n{message}"
-        );
-    }
-    assert!(!message.contains("panicked"), "{message}");
 }
 
 fn json_lines(text: &str) -> Vec<serde_json::Value> {

@@ -6,8 +6,12 @@ use parquet::record::RowAccessor;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+#[path = "common/program.rs"]
+mod program;
+use program::{refused, skyweave};
 
 /// Three minutes of Moldova on the real sky with some load around it.
 const SMALL: [&str; 13] = [
@@ -26,13 +30,6 @@ const SMALL: [&str; 13] = [
     "--out",
 ];
 
-fn skyweave(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_skyweave"))
-        .args(args)
-        .output()
-        .expect("the program runs")
-}
-
 fn small(out: &Path, more: &[&str]) -> Vec<String> {
     let out = out.to_str().expect("UTF-8").to_owned();
     let args = SMALL.iter().map(|a| (*a).to_owned()).chain([out]);
@@ -45,19 +42,6 @@ fn run(args: &[String]) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{args:?}\n{errors}");
     String::from_utf8(output.stdout).expect("UTF-8")
-}
-
-fn refused(args: &[&str], words: &[&str]) {
-    let output = skyweave(args);
-    let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{args:?}\n{message}");
-    for word in words {
-        assert!(
-            message.contains(word),
-            "{args:?}: `{word}` is not in:\n{message}"
-        );
-    }
-    assert!(!message.contains("panicked"), "{message}");
 }
 
 /// All files of a report, by name.
