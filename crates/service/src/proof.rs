@@ -159,6 +159,8 @@ fn signature(text: &str) -> Option<Signature> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     const ID: UtId = UtId::new([1, 2, 3]);
@@ -173,9 +175,9 @@ mod tests {
 
     /// Asks with a number that did not come before.
     fn ask(gate: &mut Gate, terminal: UtId, now: Time) -> Challenge {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let mut number = [0; 32];
-        number[..8].copy_from_slice(&(gate.asked.len() as u64 + 1).to_be_bytes());
-        number[8..16].copy_from_slice(&now.nanos().to_be_bytes());
+        number[..8].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
         gate.challenge(terminal, now, number)
     }
 
