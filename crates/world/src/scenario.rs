@@ -261,7 +261,7 @@ fn read(root: &Fields<'_, '_>, file: &str) -> Option<Scenario> {
         .as_ref()
         .and_then(|r| r.string("profile"))
         .unwrap_or_else(|| Located {
-            value: "starlink".to_owned(),
+            value: "starlink-mixed".to_owned(),
             at: Location::file(file).with_field("radio.profile"),
         });
     radio.iter().for_each(Fields::finish);

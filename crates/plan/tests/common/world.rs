@@ -56,7 +56,7 @@ impl World {
                 place: place(&r[3], &r[4]),
             })
             .collect();
-        let profile = Profile::builtin("starlink").unwrap();
+        let profile = Profile::builtin("starlink-mixed").unwrap();
         let gateways: Vec<Gateway> = rows("ground/gateways.csv")
             .iter()
             .filter(|r| ["live", "presumed live", "built", "construction"].contains(&&r[4]))

@@ -191,7 +191,7 @@ impl Composed {
                 "radio",
                 format!(
                     "profile `{}`: each number with its source in the profile itself (docs/radio-profile.md)",
-                    text("radio", "profile", "starlink")
+                    text("radio", "profile", "starlink-mixed")
                 ),
             ),
             source(
