@@ -149,6 +149,11 @@ pub struct Up {
     /// And the private key of its certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// Let people sign in at an OpenID Connect provider. The file (TOML, docs/api.md) has its issuer, the client's id, the
+    /// redirect, and which claim gives which role; the client's secret is in client_secret_file, or in the environment as
+    /// SKYWEAVE_OIDC_SECRET
+    #[arg(long, value_name = "FILE")]
+    pub oidc: Option<PathBuf>,
     /// How the network carries packets.
     #[command(flatten)]
     pub carry: Carry,

@@ -2,6 +2,8 @@
 
 #[path = "api/matrix.rs"]
 mod matrix;
+#[path = "api/oidc.rs"]
+mod oidc;
 #[path = "api/place.rs"]
 mod place;
 #[path = "common/python.rs"]
@@ -9,6 +11,7 @@ mod python;
 
 use place::*;
 use serde_json::{Value, json};
+use skyweave_base::Utc;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -154,10 +157,9 @@ fn a_precise_place_is_read_by_few_and_each_reading_is_in_the_log() {
     let shown = owner.get(&format!("/terminals/{OWN}"));
     let cell = shown.json()["place"]["cell"].clone();
     assert!(cell.as_str().unwrap().starts_with("85"), "{cell}");
-    for text in [
-        shown.body.as_str(),
-        owner.get("/audit?limit=1000").body.as_str(),
-    ] {
+    for answer in [shown.json(), owner.get("/audit?limit=1000").json()] {
+        // A time may end in the digits of a latitude.
+        let text = without_times(answer).to_string();
         assert!(
             !text.contains("50.45") && !text.contains("lat_rad"),
             "{text}"
@@ -187,6 +189,18 @@ fn a_precise_place_is_read_by_few_and_each_reading_is_in_the_log() {
     assert_eq!(planner.get(&elsewhere).status, 403);
     let told = owner.get(&elsewhere);
     assert_eq!(told.json()["position"], "asked", "{told:?}");
+}
+
+fn without_times(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.parse::<Utc>().is_ok() => Value::Null,
+        Value::Array(items) => items.into_iter().map(without_times).collect(),
+        Value::Object(fields) => {
+            let shown = fields.into_iter().map(|(k, v)| (k, without_times(v)));
+            Value::Object(shown.collect())
+        }
+        other => other,
+    }
 }
 
 #[test]

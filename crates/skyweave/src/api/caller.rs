@@ -231,13 +231,18 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 fn cookie(headers: &HeaderMap) -> Option<(u64, Secret)> {
+    secret::parse_session(cookie_named(headers, COOKIE)?)
+}
+
+/// The value of a cookie.
+pub(super) fn cookie_named<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let all = headers.get_all(header::COOKIE).iter();
     let mut pairs = all
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(';'));
     pairs.find_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        (name == COOKIE).then(|| secret::parse_session(value))?
+        let (found, value) = pair.trim().split_once('=')?;
+        (found == name).then_some(value)
     })
 }
 

@@ -12,6 +12,7 @@ mod health;
 mod lists;
 mod metrics;
 mod network;
+mod oidc;
 mod policy;
 mod problem;
 mod records;
@@ -23,6 +24,7 @@ mod users;
 mod wire;
 mod write;
 
+pub use oidc::Provider;
 pub use server::{Listen, Server, TlsFiles};
 
 use crate::metrics::Writer;
@@ -32,6 +34,7 @@ use axum::Router;
 use axum::http::Uri;
 use caller::{Needs, guarded};
 use metrics::Requests;
+use oidc::Oidc;
 use policy::Policies;
 use problem::{Kind, Problem};
 use secret::Passwords;
@@ -114,6 +117,8 @@ pub(crate) struct Api {
     answers: Answers,
     streams: Arc<Semaphore>,
     requests: Requests,
+    /// `None`: people sign in with passwords only.
+    oidc: Option<Oidc>,
     tagger: Tagger,
     /// Whether clients come over TLS.
     secure: bool,
@@ -124,6 +129,7 @@ impl Api {
         desk: Arc<Desk>,
         network: Arc<dyn LiveNetwork>,
         secure: bool,
+        oidc: Option<Oidc>,
     ) -> Result<Self, Arc<StoreError>> {
         let answers = desk.ask(|store| store.records("answer")).wait()?;
         Ok(Self {
@@ -133,6 +139,7 @@ impl Api {
             answers: Answers::load(answers),
             streams: events::places(),
             requests: Requests::default(),
+            oidc,
             tagger: Tagger::new(random()),
             desk,
             network,
@@ -150,15 +157,17 @@ impl Api {
         self.desk.register()
     }
 
-    /// Makes the first owner as long as nobody has ever signed in. Returns its one-time secret, which is kept nowhere
+    /// Makes the first owner as long as nobody has ever signed in who could make another. Returns its one-time secret, which is kept nowhere
     /// else; a new start makes a new one until it was used.
     pub(crate) fn make_owner(&self) -> Result<Option<String>, Rejected> {
         let register = self.register();
         let directory = register.directory();
-        let own = |p: &Password| p.kind == PasswordKind::Own;
-        let identified = directory.users().values().any(|u| u.identity.is_some());
-        let in_use = directory.passwords().values().any(own) || !directory.tokens().is_empty();
-        if in_use || identified {
+        // Who was let in by an identity provider, and is no owner, could make none.
+        let counts = |u: &&User| u.identity.is_none() || u.mandate == Mandate::Owner;
+        let own = |id| directory.passwords().get(&id).map(|p| p.kind) == Some(PasswordKind::Own);
+        let token = |id| directory.tokens().values().any(|t| t.user == id);
+        let in_use = |u: &User| u.identity.is_some() || own(u.id) || token(u.id);
+        if directory.users().values().filter(counts).any(in_use) {
             return Ok(None);
         }
         let owner = User {
@@ -233,6 +242,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(session::routes())
+        .merge(oidc::routes())
         .merge(users::routes())
         .merge(terminals::routes())
         .merge(areas::routes())

@@ -49,6 +49,7 @@ pub(crate) enum Kind {
     TooManyRequests,
     Away,
     InDoubt,
+    ProviderAway,
     Broken,
 }
 
@@ -71,6 +72,11 @@ impl Kind {
             Self::TooManyRequests => (429, "too-many-requests", "Too many attempts"),
             Self::Away => (503, "database-away", "Nothing can be changed at the moment"),
             Self::InDoubt => (503, "in-doubt", "It is not known whether it was done"),
+            Self::ProviderAway => (
+                503,
+                "provider-away",
+                "The identity provider does not answer",
+            ),
             Self::Broken => (500, "broken", "Something in the service is broken"),
         }
     }

@@ -3,8 +3,9 @@
 //! All of it runs on one thread of its own. Nothing here waits for the database, the planner or the packets, and nothing of
 //! those waits for a client.
 
+use super::oidc::Oidc;
 use super::problem::{Kind, Problem};
-use super::{Api, LiveNetwork};
+use super::{Api, LiveNetwork, Provider};
 use crate::operator::Desk;
 use anyhow::{Context as _, Result, bail};
 use axum::Router;
@@ -52,6 +53,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// `None`: plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// The organisation's own identity provider; `None`: people sign in with passwords only.
+    pub provider: Option<Provider>,
 }
 
 /// A certificate chain and its key, PEM files.
@@ -81,11 +84,12 @@ impl Server {
     pub fn start(listen: &Listen, desk: Arc<Desk>, network: Arc<dyn LiveNetwork>) -> Result<Self> {
         let tls = listen.tls.as_ref().map(acceptor).transpose()?;
         let secure = tls.is_some();
+        let oidc = listen.provider.clone().map(Oidc::new).transpose()?;
         let listener = TcpListener::bind(listen.address)
             .with_context(|| format!("the API cannot listen at {}", listen.address))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let api = Arc::new(Api::open(desk, network, secure)?);
+        let api = Arc::new(Api::open(desk, network, secure, oidc)?);
         let owner_secret = api.make_owner()?;
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread()

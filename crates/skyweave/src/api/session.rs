@@ -92,7 +92,7 @@ impl From<&Caller> for Me {
 
 /// A session that has begun.
 #[derive(Serialize, ToSchema)]
-struct Opened {
+pub(super) struct Opened {
     #[serde(flatten)]
     me: Me,
     /// When it ends.
@@ -174,7 +174,7 @@ async fn checked(
     name: &str,
     password: String,
 ) -> Result<User, Problem> {
-    api.limiter.admit(address, name, api.wall_now())?;
+    api.limiter.admit(address, Some(name), api.wall_now())?;
     let (user, expected) = {
         let register = api.register();
         let directory = register.directory();
@@ -186,7 +186,7 @@ async fn checked(
     let right = api.passwords.verify(password, expected).await?;
     match user.filter(|_| right) {
         Some(user) => {
-            api.limiter.forget(address, name);
+            api.limiter.forget(address, Some(name));
             Ok(user)
         }
         None => Err(Problem::new(
@@ -275,22 +275,25 @@ const MOST_REMEMBERED: usize = 100_000;
 pub(super) struct Limiter(Mutex<BTreeMap<String, VecDeque<Time>>>);
 
 impl Limiter {
-    fn keys(address: Option<IpAddr>, name: &str) -> [(String, usize); 2] {
+    /// A name is not known before somebody comes back from an identity provider.
+    fn keys(address: Option<IpAddr>, name: Option<&str>) -> (String, Option<String>) {
         // An IPv6 subscriber has a /64 (RFC 6177): its addresses are one.
         let address = match address {
             Some(IpAddr::V6(a)) => format!("address {:x?}", &a.segments()[..4]),
             Some(IpAddr::V4(a)) => format!("address {a}"),
             None => "address unknown".to_owned(),
         };
-        let name: String = name.chars().take(100).collect();
-        [
-            (format!("name {name}"), ATTEMPTS_OF_NAME),
-            (address, ATTEMPTS_OF_ADDRESS),
-        ]
+        let name = name.map(|n| n.chars().take(100).collect::<String>());
+        (address, name.map(|name| format!("name {name}")))
     }
 
     /// Counts an attempt, or refuses it.
-    fn admit(&self, address: Option<IpAddr>, name: &str, now: Time) -> Result<(), Problem> {
+    pub(super) fn admit(
+        &self,
+        address: Option<IpAddr>,
+        name: Option<&str>,
+        now: Time,
+    ) -> Result<(), Problem> {
         let mut all = lock(&self.0);
         if all.len() >= MOST_REMEMBERED {
             all.retain(|_, times| times.back().is_some_and(|t| now - *t < WINDOW));
@@ -303,7 +306,10 @@ impl Limiter {
         if all.len() >= MOST_REMEMBERED {
             return Err(wait(now + WINDOW));
         }
-        let keys = Self::keys(address, name);
+        let (address, name) = Self::keys(address, name);
+        let name = name.map(|key| (key, ATTEMPTS_OF_NAME));
+        let keys = name.into_iter().chain([(address, ATTEMPTS_OF_ADDRESS)]);
+        let keys: Vec<_> = keys.collect();
         for (key, most) in &keys {
             if let Some(times) = all.get_mut(key) {
                 times.retain(|t| now - *t < WINDOW);
@@ -319,10 +325,12 @@ impl Limiter {
     }
 
     /// Somebody was right: what was tried before counts no more.
-    fn forget(&self, address: Option<IpAddr>, name: &str) {
+    pub(super) fn forget(&self, address: Option<IpAddr>, name: Option<&str>) {
         let mut all = lock(&self.0);
-        let [(name, _), (address, _)] = Self::keys(address, name);
-        all.remove(&name);
+        let (address, name) = Self::keys(address, name);
+        if let Some(name) = name {
+            all.remove(&name);
+        }
         // The address may try other names still.
         if let Some(times) = all.get_mut(&address) {
             times.pop_back();
@@ -340,21 +348,23 @@ mod tests {
         let at = |s: i64| Time::from_nanos(s * 1_000_000_000);
         let from = |n: u8| Some(IpAddr::from([192, 0, 2, n]));
         for n in 0..ATTEMPTS_OF_NAME {
-            limiter.admit(from(n as u8), "anna", at(n as i64)).unwrap();
-        }
-        let refused = limiter.admit(from(99), "anna", at(20)).unwrap_err();
-        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-        limiter.admit(from(99), "boris", at(20)).unwrap();
-        // The first attempt is forgotten after the window.
-        limiter.admit(from(99), "anna", at(15 * 60)).unwrap();
-        for n in 0..ATTEMPTS_OF_ADDRESS {
             limiter
-                .admit(from(200), &format!("user {n}"), at(n as i64))
+                .admit(from(n as u8), Some("anna"), at(n as i64))
                 .unwrap();
         }
-        assert!(limiter.admit(from(200), "another", at(40)).is_err());
+        let refused = limiter.admit(from(99), Some("anna"), at(20)).unwrap_err();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        limiter.admit(from(99), Some("boris"), at(20)).unwrap();
+        // The first attempt is forgotten after the window.
+        limiter.admit(from(99), Some("anna"), at(15 * 60)).unwrap();
+        for n in 0..ATTEMPTS_OF_ADDRESS {
+            limiter
+                .admit(from(200), Some(&format!("user {n}")), at(n as i64))
+                .unwrap();
+        }
+        assert!(limiter.admit(from(200), Some("another"), at(40)).is_err());
         // Being right frees the name, not the address.
-        limiter.forget(from(1), "anna");
-        limiter.admit(from(1), "anna", at(15 * 60)).unwrap();
+        limiter.forget(from(1), Some("anna"));
+        limiter.admit(from(1), Some("anna"), at(15 * 60)).unwrap();
     }
 }

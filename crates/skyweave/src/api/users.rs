@@ -164,8 +164,9 @@ fn view(directory: &skyweave_service::Directory, user: &User) -> UserView {
 #[derive(Serialize, ToSchema)]
 struct WithSecret {
     user: UserView,
-    /// To sign in with once and choose a password. It is shown here and never again.
-    one_time_secret: String,
+    /// To sign in with once and choose a password. It is shown here and never again. A new user with an identity has none:
+    /// it signs in at the identity provider.
+    one_time_secret: Option<String>,
 }
 
 /// All users, those revoked too.
@@ -200,7 +201,7 @@ async fn get_user(
     Ok(conditions.answer(&api.tagger.tag(user), Json(view(directory, user))))
 }
 
-/// Add a user. The answer holds a secret for signing in once.
+/// Add a user. The answer holds a secret for signing in once, unless the user signs in at an identity provider.
 #[utoipa::path(post, path = "/api/v1/users", tag = "users", params(Why), request_body = UserBody,
     responses((status = 201, description = "Added", body = WithSecret)))]
 async fn add_user(
@@ -210,6 +211,7 @@ async fn add_user(
     Body(body): Body<UserBody>,
 ) -> Result<Response, Problem> {
     let user = body.user(UserId(0))?;
+    let identified = user.identity.is_some();
     let outcome = api
         .write(&caller, why.clone(), move |register| {
             let last = register.directory().users().keys().next_back();
@@ -222,7 +224,11 @@ async fn add_user(
         _ => None,
     });
     let id = id.ok_or_else(|| Problem::new(Kind::Broken, "no user was made"))?;
-    let mut response = give_secret(&api, &caller, why, id).await?;
+    let mut response = if identified {
+        with_secret(&api, id, None)?
+    } else {
+        give_secret(&api, &caller, why, id).await?
+    };
     *response.status_mut() = StatusCode::CREATED;
     let location = HeaderValue::try_from(format!("/api/v1/users/{id}"));
     if let Ok(location) = location {
@@ -309,19 +315,27 @@ async fn give_secret(
             .ok_or_else(|| Problem::not_found("user", id))
     })
     .await?;
+    let mut response = with_secret(api, id, Some(secret))?;
+    show_once(&mut response);
+    Ok(response)
+}
+
+fn with_secret(
+    api: &Api,
+    id: UserId,
+    one_time_secret: Option<String>,
+) -> Result<Response, Problem> {
     let register = api.register();
     let directory = register.directory();
     let user = directory.users().get(&id);
     let user = user.ok_or_else(|| Problem::not_found("user", id))?;
-    let mut response = changed(
+    Ok(changed(
         &api.tagger.tag(user),
         WithSecret {
             user: view(directory, user),
-            one_time_secret: secret,
+            one_time_secret,
         },
-    );
-    show_once(&mut response);
-    Ok(response)
+    ))
 }
 
 /// An answer with a secret: kept neither by caches nor by us.

@@ -4,7 +4,7 @@ use super::live::{LiveRun, OnAir, Options};
 use super::screen::Screen;
 use super::{load, open_service, planner_pool};
 use crate::access::Choice;
-use crate::api::{Listen, Server, TlsFiles};
+use crate::api::{Listen, Provider, Server, TlsFiles};
 use crate::cli::{self, ListenAt};
 use crate::live;
 use anyhow::Result;
@@ -80,6 +80,11 @@ fn start_api(args: &cli::Up, run: &Arc<LiveRun>) -> Result<Option<Server>> {
         return Ok(None);
     };
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    let secret = std::env::var("SKYWEAVE_OIDC_SECRET").ok();
+    let provider = args
+        .oidc
+        .as_deref()
+        .map(|file| Provider::read(file, secret));
     let mut listen = Listen {
         address: match args.listen {
             Some(ListenAt::Nowhere) => return Ok(None),
@@ -87,6 +92,7 @@ fn start_api(args: &cli::Up, run: &Arc<LiveRun>) -> Result<Option<Server>> {
             None => (Ipv4Addr::LOCALHOST, API_PORT).into(),
         },
         tls: tls.map(|(certificates, key)| TlsFiles { certificates, key }),
+        provider: provider.transpose()?,
     };
     if args.listen.is_none() && TcpListener::bind(listen.address).is_err() {
         eprintln!("{} is taken: the API takes another port", listen.address);

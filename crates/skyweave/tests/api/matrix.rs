@@ -15,6 +15,8 @@ const MATRIX: &[(&str, &str, &str)] = &[
     ("GET", "/openapi.json", "anybody"),
     ("GET", "/metrics", STAFF),
     ("POST", "/session", "anybody"),
+    ("GET", "/session/oidc", "anybody"),
+    ("GET", "/session/oidc/callback", "anybody"),
     ("DELETE", "/session", ALL),
     ("POST", "/session/password", ALL),
     ("GET", "/me", ALL),

@@ -1,7 +1,7 @@
 //! A server on a database of its own, a sky that stands still, and a client that says exactly what it is told to.
 
 use serde_json::{Value, json};
-use skyweave::api::{Epoch, Listen, LiveNetwork, Server, TlsFiles};
+use skyweave::api::{Epoch, Listen, LiveNetwork, Provider, Server, TlsFiles};
 use skyweave::operator::Desk;
 use skyweave_base::{Geodetic, Time, Utc};
 use skyweave_plan::Plan;
@@ -84,6 +84,7 @@ pub(crate) struct Place {
     server: Option<Server>,
     pub(crate) sky: Arc<Sky>,
     tls: Option<TlsFiles>,
+    provider: Option<Provider>,
     pub(crate) owner_secret: Option<String>,
     pub(crate) tokens: BTreeMap<String, String>,
 }
@@ -91,12 +92,17 @@ pub(crate) struct Place {
 impl Place {
     /// As it is after the first start.
     pub(crate) fn empty() -> Self {
-        Self::start()
+        Self::start(None)
+    }
+
+    /// Where people may sign in at an identity provider.
+    pub(crate) fn with_provider(provider: Provider) -> Self {
+        Self::start(Some(provider))
     }
 
     /// Serves over TLS, with the certificate of tests/data/tls.
     pub(crate) fn over_tls() -> Self {
-        let mut place = Self::start();
+        let mut place = Self::start(None);
         let file = |name| concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/").to_owned() + name;
         place.tls = Some(TlsFiles {
             certificates: file("server.pem").into(),
@@ -107,7 +113,7 @@ impl Place {
         place
     }
 
-    fn start() -> Self {
+    fn start(provider: Option<Provider>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let desk = Self::desk(&dir);
         let sky = Arc::new(Sky {
@@ -120,6 +126,7 @@ impl Place {
             server: None,
             sky,
             tls: None,
+            provider,
             owner_secret: None,
             tokens: BTreeMap::new(),
         };
@@ -136,6 +143,7 @@ impl Place {
         let listen = Listen {
             address: "127.0.0.1:0".parse().unwrap(),
             tls: self.tls.clone(),
+            provider: self.provider.clone(),
         };
         let sky = Arc::clone(&self.sky);
         let mut server = Server::start(&listen, Arc::clone(&self.desk), sky).unwrap();
@@ -147,14 +155,7 @@ impl Place {
     pub(crate) fn full() -> Self {
         let mut place = Self::empty();
         place.claim();
-        for action in things() {
-            let stamp = Stamp {
-                by: "test".into(),
-                at: place.sky.now(),
-                why: "test".into(),
-            };
-            place.desk.execute(Command { stamp, action }).unwrap();
-        }
+        place.fill();
         for role in Role::ALL.into_iter().skip(1) {
             let mut body = json!({ "name": format!("{role}"), "role": role });
             match role {
@@ -173,8 +174,20 @@ impl Place {
         place
     }
 
+    /// Puts things of every kind there.
+    pub(crate) fn fill(&self) {
+        for action in things() {
+            let stamp = Stamp {
+                by: "test".into(),
+                at: self.sky.now(),
+                why: "test".into(),
+            };
+            self.desk.execute(Command { stamp, action }).unwrap();
+        }
+    }
+
     /// The owner chooses a password and makes a token.
-    fn claim(&mut self) {
+    pub(crate) fn claim(&mut self) {
         let http = self.http();
         let secret = self.owner_secret.clone().unwrap();
         let given = json!({ "name": "owner", "password": secret });
@@ -384,6 +397,7 @@ impl Reply {
         let set = self
             .header("set-cookie")
             .unwrap_or_else(|| panic!("{self:?}"));
+        assert!(set.starts_with("skyweave_session="), "{set}");
         assert!(set.contains("; HttpOnly; SameSite=Strict"), "{set}");
         set.split(';').next().unwrap().to_owned()
     }
