@@ -12,7 +12,7 @@ use core::f64::consts::PI;
 use core::fmt;
 use h3o::{CellIndex, LatLng};
 use rayon::prelude::*;
-use skyweave_base::{CellId, Ecef, Enu, GatewayId, Geodetic, SatId, TerminalId, Vec3};
+use skyweave_base::{CellId, Ecef, GatewayId, Geodetic, SatId, TerminalId, Vec3};
 use skyweave_radio::{Fade, LinkLimit, RateModel, Sight};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -176,6 +176,8 @@ struct Checker<'a> {
     /// Loads added up from the landings.
     feeder_kbps: BTreeMap<(GatewayId, SatId), u64>,
     laser_kbps: BTreeMap<(SatId, SatId), u64>,
+    user_arc: ArcSearch,
+    feeder_arc: ArcSearch,
     violations: Vec<Violation>,
 }
 
@@ -207,6 +209,8 @@ impl<'a> Checker<'a> {
             slots_of_cell,
             feeder_kbps,
             laser_kbps,
+            user_arc: ArcSearch::of(inputs.profile.user.limit),
+            feeder_arc: ArcSearch::of(inputs.profile.feeder.limit),
             violations: Vec::new(),
         }
     }
@@ -523,11 +527,13 @@ impl<'a> Checker<'a> {
             return found;
         };
         let fade = self.fade(cell.id);
+        let here = Observer::at(cell.centre);
+        let sights = here.sights(satellite);
         for (model, fade, kbps, what) in [
             (&user.down, fade.map(|f| f.down), slot.radio_kbps, "down"),
             (&user.up, fade.map(|f| f.up), slot.radio_up_kbps, "up"),
         ] {
-            let most = self.most_kbps(model, fade, cell, satellite, slot.slices);
+            let most = self.most_kbps(model, fade, sights, slot.slices);
             if u64::from(kbps) > most {
                 wrong(
                     Rule::RadioRate,
@@ -536,7 +542,7 @@ impl<'a> Checker<'a> {
                 );
             }
         }
-        if let Some(fault) = self.user_fault(cell, satellite) {
+        if let Some(fault) = self.user_fault(&here, satellite) {
             let near_arc = matches!(fault, Fault::NearGso { .. });
             let rule = if near_arc {
                 Rule::UserGso
@@ -553,16 +559,18 @@ impl<'a> Checker<'a> {
         &self,
         model: &RateModel,
         fade: Option<Fade>,
-        cell: &Cell,
-        satellite: &SatelliteState,
+        sights: [Sight; 2],
         slices: u8,
     ) -> u64 {
-        let rate = sights(cell.centre, satellite).map(|sight| rate_kbps(model, sight, fade));
+        let rate = sights.map(|sight| rate_kbps(model, sight, fade));
         let slices_of_beam = f64::from(self.inputs.profile.user.time_slices);
         (rate[0].min(rate[1]) * f64::from(slices) / slices_of_beam).round() as u64
     }
 
     fn fade(&self, cell: CellId) -> Option<CellFade> {
+        if self.inputs.weather.cells.is_empty() {
+            return None;
+        }
         let cells = &self.inputs.cells;
         let i = cells.binary_search_by_key(&cell, |c| c.id).ok()?;
         self.inputs.weather.cells.get(i).copied()
@@ -570,16 +578,17 @@ impl<'a> Checker<'a> {
 
     /// Whether a beam carries anything to the cell for the whole epoch. The planner may round a fade up.
     fn carries(&self, cell: &Cell, satellite: &SatelliteState) -> Carries {
-        let RateModel::LinkBudget(budget) = &self.inputs.profile.user.down else {
-            return match self.most_kbps(&self.inputs.profile.user.down, None, cell, satellite, 255)
-            {
+        let sights = Observer::at(cell.centre).sights(satellite);
+        let model = &self.inputs.profile.user.down;
+        let RateModel::LinkBudget(budget) = model else {
+            return match self.most_kbps(model, None, sights, 255) {
                 0 => Carries::Nothing,
                 _ => Carries::Something,
             };
         };
         let fade = self.fade(cell.id).map_or(budget.clear(), |f| f.down);
         let left = |more_db: f64| {
-            sights(cell.centre, satellite).into_iter().all(|sight| {
+            sights.into_iter().all(|sight| {
                 let db = fade.db(sight.sin_elevation) + more_db;
                 budget.lines(sight.sin_elevation, sight.range_m, db).kbps > 0
             })
@@ -592,18 +601,24 @@ impl<'a> Checker<'a> {
     }
 
     /// What an antenna of a gateway carries to a satellite for the whole epoch.
-    fn feeder_kbps(&self, gateway: GatewayId, site: &Gateway, satellite: &SatelliteState) -> u64 {
+    fn feeder_kbps(&self, gateway: GatewayId, here: &Observer, satellite: &SatelliteState) -> u64 {
         let fade = self.inputs.weather.gateways.get(gateway.index()).copied();
         let feeder = &self.inputs.profile.feeder;
-        let [start, end] = sights(site.place, satellite).map(|sight| feeder.kbps(sight, fade));
+        let [start, end] = here.sights(satellite).map(|sight| feeder.kbps(sight, fade));
         start.min(end)
     }
 
-    fn user_fault(&self, cell: &Cell, satellite: &SatelliteState) -> Option<Fault> {
-        link_fault(self.inputs.profile.user.limit, cell.centre, satellite)
+    fn user_fault(&self, here: &Observer, satellite: &SatelliteState) -> Option<Fault> {
+        let limit = self.inputs.profile.user.limit;
+        link_fault(limit, &self.user_arc, here, satellite)
     }
 
-    fn feeder_fault(&self, gateway: &Gateway, satellite: &SatelliteState) -> Option<Fault> {
+    fn feeder_fault(
+        &self,
+        gateway: &Gateway,
+        here: &Observer,
+        satellite: &SatelliteState,
+    ) -> Option<Fault> {
         let mut limit = self.inputs.profile.feeder.limit;
         if let (
             LinkLimit::Elevation {
@@ -614,7 +629,7 @@ impl<'a> Checker<'a> {
         {
             *min_elevation_rad = own;
         }
-        link_fault(limit, gateway.place, satellite)
+        link_fault(limit, &self.feeder_arc, here, satellite)
     }
 
     fn laser_fault(&self, a: &SatelliteState, b: &SatelliteState) -> Option<(String, String)> {
@@ -632,6 +647,10 @@ impl<'a> Checker<'a> {
             if length_m > limits.max_range_m + LENGTH_TOLERANCE_M {
                 let found = format!("{:.3} km at the {when}", length_m / 1e3);
                 return Some((found, format!("at most {:.3} km", limits.max_range_m / 1e3)));
+            }
+            // No ground is higher than the equator: what stays that far from the Earth's centre needs no search.
+            if least_radius_m(a, b) >= EQUATOR_M + limits.min_grazing_height_m {
+                continue;
             }
             let height_m = least_height_m(a, b);
             if height_m < limits.min_grazing_height_m - GRAZING_TOLERANCE_M {
@@ -795,7 +814,9 @@ impl<'a> Checker<'a> {
         let mut of_satellite: BTreeMap<SatId, u64> = BTreeMap::new();
         for (&(gateway, satellite), &kbps) in &loads {
             let most = match (self.gateway(gateway), self.satellite(satellite)) {
-                (Some(site), Some(state)) => self.feeder_kbps(gateway, site, state),
+                (Some(site), Some(state)) => {
+                    self.feeder_kbps(gateway, &Observer::at(site.place), state)
+                }
                 _ => limits.antenna_kbps,
             };
             self.at_most(
@@ -810,7 +831,7 @@ impl<'a> Checker<'a> {
             add(total, kbps);
             add(of_satellite.entry(satellite).or_default(), kbps);
             if let (Some(site), Some(state)) = (self.gateway(gateway), self.satellite(satellite))
-                && let Some(fault) = self.feeder_fault(site, state)
+                && let Some(fault) = self.feeder_fault(site, &Observer::at(site.place), state)
             {
                 let subject = name((gateway, satellite));
                 self.report(Rule::FeederMask, subject, fault.found(), fault.allowed());
@@ -1115,8 +1136,9 @@ impl<'a> Checker<'a> {
         }
         let (mut near_arc, mut adrift, mut faded) = (false, false, false);
         let mut reasons = BTreeSet::new();
+        let here = Observer::at(cell.centre);
         for satellite in ground.near(cell) {
-            match self.user_fault(cell, satellite) {
+            match self.user_fault(&here, satellite) {
                 Some(Fault::NearGso { .. }) => near_arc = true,
                 Some(_) => {}
                 None if self.carries(cell, satellite) == Carries::Nothing => faded = true,
@@ -1174,16 +1196,30 @@ enum Carries {
 /// How much a plan may round a fade up: an eighth of a decibel, and the next steps of slope and elevation in its tables.
 const FADE_ROUNDING_DB: f64 = 1.0;
 
-/// How a satellite stands to a place at both ends of the epoch.
-fn sights(place: Geodetic, satellite: &SatelliteState) -> [Sight; 2] {
-    let here = Enu::at(place);
-    [satellite.start, satellite.end].map(|p| {
-        let look = here.look(p);
-        Sight {
-            sin_elevation: look.elevation_rad.sin(),
-            range_m: look.range_m,
+/// A place on the ground, and the normal of the ellipsoid there.
+struct Observer {
+    origin: Ecef,
+    up: Vec3,
+}
+
+impl Observer {
+    fn at(place: Geodetic) -> Self {
+        Self {
+            origin: place.to_ecef(),
+            up: place.up(),
         }
-    })
+    }
+
+    /// How a satellite stands at both ends of the epoch.
+    fn sights(&self, satellite: &SatelliteState) -> [Sight; 2] {
+        [satellite.start, satellite.end].map(|p| {
+            let range_m = p.distance_m(self.origin);
+            Sight {
+                sin_elevation: (p.0 - self.origin.0).dot(self.up) / range_m,
+                range_m,
+            }
+        })
+    }
 }
 
 enum Place {
@@ -1238,17 +1274,22 @@ impl<'a> Ground<'a> {
             add(of_satellite.entry(satellite).or_default(), kbps);
         }
         let room = |used: u64, most: u64| used.saturating_add(SPARE_KBPS) <= most;
+        let sites: Vec<Observer> = inputs
+            .gateways
+            .iter()
+            .map(|g| Observer::at(g.place))
+            .collect();
         let touched: Vec<(bool, bool)> = inputs
             .satellites
             .par_iter()
             .map(|satellite| {
                 let mut touched = (false, false);
-                for (g, site) in inputs.gateways.iter().enumerate() {
+                for (g, (site, here)) in inputs.gateways.iter().zip(&sites).enumerate() {
                     let id = GatewayId(g as u32);
-                    if site.antennas == 0 || checker.feeder_fault(site, satellite).is_some() {
+                    if site.antennas == 0 || checker.feeder_fault(site, here, satellite).is_some() {
                         continue;
                     }
-                    let most = checker.feeder_kbps(id, site, satellite);
+                    let most = checker.feeder_kbps(id, here, satellite);
                     if most == 0 {
                         continue;
                     }
@@ -1390,26 +1431,33 @@ fn around(cell: CellId) -> Vec<CellId> {
 
 /// The limit that a link between a ground point and a satellite breaks at either end of the epoch: range or elevation before the
 /// GSO arc.
-fn link_fault(limit: LinkLimit, place: Geodetic, satellite: &SatelliteState) -> Option<Fault> {
-    let here = Enu::at(place);
-    let ends = [(satellite.start, "start"), (satellite.end, "end")];
-    let (least_rad, exclusion_rad) = match limit {
+fn link_fault(
+    limit: LinkLimit,
+    arc: &ArcSearch,
+    here: &Observer,
+    satellite: &SatelliteState,
+) -> Option<Fault> {
+    let [start, end] = here.sights(satellite);
+    let ends = [
+        (start, satellite.start, "start"),
+        (end, satellite.end, "end"),
+    ];
+    let least_rad = match limit {
         LinkLimit::Range {
             max_range_m: most_m,
         } => {
-            let ranges = ends.map(|(position, when)| (position.distance_m(here.origin), when));
-            let too_far = ranges
+            let mut ranges = ends
                 .into_iter()
-                .find(|&(m, _)| m > most_m + LENGTH_TOLERANCE_M);
+                .map(|(sight, _, when)| (sight.range_m, when));
+            let too_far = ranges.find(|&(m, _)| m > most_m + LENGTH_TOLERANCE_M);
             return too_far.map(|(m, when)| Fault::Range { m, most_m, when });
         }
         LinkLimit::Elevation {
-            min_elevation_rad,
-            gso_exclusion_rad,
-        } => (min_elevation_rad, gso_exclusion_rad),
+            min_elevation_rad, ..
+        } => min_elevation_rad,
     };
-    for (position, when) in ends {
-        let rad = here.look(position).elevation_rad;
+    for (sight, _, when) in ends {
+        let rad = sight.sin_elevation.clamp(-1.0, 1.0).asin();
         if rad < least_rad - ANGLE_TOLERANCE_RAD {
             return Some(Fault::Elevation {
                 rad,
@@ -1418,66 +1466,108 @@ fn link_fault(limit: LinkLimit, place: Geodetic, satellite: &SatelliteState) -> 
             });
         }
     }
-    if exclusion_rad <= 0.0 {
+    let least_rad = arc.enough_rad;
+    if least_rad <= 0.0 {
         return None;
     }
     let angles = ends
         .into_iter()
-        .map(|(position, when)| (gso_angle_rad(&here, position, exclusion_rad), when));
-    let near = angles.filter(|&(rad, _)| rad < exclusion_rad - ANGLE_TOLERANCE_RAD);
-    near.map(|(rad, when)| Fault::NearGso {
+        .map(|(_, position, when)| (arc.angle_rad(here, position), when));
+    let mut near = angles.filter(|&(rad, _)| rad < least_rad - ANGLE_TOLERANCE_RAD);
+    near.next().map(|(rad, when)| Fault::NearGso {
         rad,
-        least_rad: exclusion_rad,
+        least_rad,
         when,
     })
-    .next()
 }
 
-/// Points of the arc looked at first: every 2 degrees of longitude from 90 degrees west of the observer to 90 degrees east.
-const ARC_SIDE: i32 = 45;
+/// The least angle between a satellite and the GSO arc above the horizon, by looking at points of the arc.
+///
+/// # Algorithm
+/// All of the arc that any place can see lies within 90 degrees of longitude. Six stretches of 30 degrees are looked at in the
+/// middle. Seen from the ground 1 degree of the arc is at most 42164/35786 degrees: a stretch of which even the end is then far
+/// enough is done with, any other is cut in two, down to 0.03 degrees. The nearest point is then missed by up to 0.015 degrees of
+/// arc, so that the angle errs by 1e-7 rad at 18 degrees, and never below the truth.
+struct ArcSearch {
+    /// The angle beyond which nothing more needs to be known: one above it may come out too large.
+    enough_rad: f64,
+    /// The cosine of the angle from the middle of a stretch at which all of it is far enough, by how often it was cut.
+    far_enough: [f64; ARC_CUTS + 1],
+    /// Sine and cosine of the longitude from a stretch's middle to that of either half.
+    to_half: [(f64, f64); ARC_CUTS + 1],
+}
 
-/// The least angle between a satellite and the GSO arc above the horizon, by looking at points of the arc: every 2 degrees of
-/// longitude, and where that is not yet decisive around the nearest of these every 0.03 degrees. It then misses the nearest point by
-/// up to 0.015 degrees of arc, so that it errs by 1e-7 rad at 18 degrees, and never below the truth; π if no point is above
-/// the horizon. An angle above `enough_rad` may be up to 1.2 degrees too large.
-fn gso_angle_rad(here: &Enu, satellite: Ecef, enough_rad: f64) -> f64 {
+/// How often a stretch of the arc is cut in two: 30 degrees to 0.03.
+const ARC_CUTS: usize = 10;
+
+impl ArcSearch {
     /// Recommendation ITU-R S.1503-3: 42,164.2 km.
     const RADIUS_M: f64 = 42_164_200.0;
-    static ARC: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
-        (-ARC_SIDE..=ARC_SIDE)
-            .map(|i| (PI / 90.0 * f64::from(i)).sin_cos())
-            .collect()
-    });
-    // All in a frame turned to the observer's own longitude: x outward, y east.
-    let turn = |v: Vec3| v.rotate_frame_z(here.origin.0.y.atan2(here.origin.0.x));
-    let (origin, up) = (turn(here.origin.0), turn(here.up));
-    let toward = turn(satellite.0 - here.origin.0).unit();
-    let cosine = |(sin, cos): (f64, f64)| {
-        let to_arc = Vec3::new(RADIUS_M * cos, RADIUS_M * sin, 0.0) - origin;
-        if to_arc.dot(up) < 0.0 {
-            -2.0
-        } else {
-            to_arc.dot(toward) / to_arc.norm()
-        }
-    };
-    let (mut best, mut at) = (-3.0, 0);
-    for (i, &point) in ARC.iter().enumerate() {
-        let cosine = cosine(point);
-        if cosine > best {
-            (best, at) = (cosine, i as i32 - ARC_SIDE);
+
+    fn of(limit: LinkLimit) -> Self {
+        let enough_rad = match limit {
+            LinkLimit::Elevation {
+                gso_exclusion_rad, ..
+            } => gso_exclusion_rad,
+            LinkLimit::Range { .. } => 0.0,
+        };
+        let half_width_rad: [f64; ARC_CUTS + 1] =
+            core::array::from_fn(|cuts| PI / 12.0 / (1_u32 << cuts) as f64);
+        Self {
+            enough_rad,
+            far_enough: half_width_rad.map(|half| (enough_rad + 1.2 * half).min(PI).cos()),
+            to_half: half_width_rad.map(|half| (half / 2.0).sin_cos()),
         }
     }
-    if best < -1.0 {
-        return PI;
+
+    /// The angle; π if it is enough and the arc below the horizon.
+    fn angle_rad(&self, here: &Observer, satellite: Ecef) -> f64 {
+        // All in a frame turned to the observer's own longitude: x outward, y east.
+        let aside_m = here.origin.0.x.hypot(here.origin.0.y).max(1e-9);
+        let (cos, sin) = (here.origin.0.x / aside_m, here.origin.0.y / aside_m);
+        let turn = |v: Vec3| Vec3::new(v.x * cos + v.y * sin, v.y * cos - v.x * sin, v.z);
+        let (origin, up) = (turn(here.origin.0), turn(here.up));
+        let toward = turn(satellite.0 - here.origin.0).unit();
+        let mut nearest = -1.0;
+        // Sine and cosine of the longitude of the middle, and how often the stretch was cut.
+        let mut stretches = [((0.0, 0.0), 0); 6 + ARC_CUTS];
+        let mut count = 0;
+        for middle in ARC_MIDDLES.iter() {
+            stretches[count] = (*middle, 0);
+            count += 1;
+        }
+        while count > 0 {
+            count -= 1;
+            let ((sin, cos), cuts) = stretches[count];
+            let to_arc = Vec3::new(Self::RADIUS_M * cos, Self::RADIUS_M * sin, 0.0) - origin;
+            let cosine = to_arc.dot(toward) / to_arc.norm();
+            if to_arc.dot(up) >= 0.0 {
+                nearest = cosine.max(nearest);
+            }
+            if cosine <= self.far_enough[cuts] || cuts == ARC_CUTS {
+                continue;
+            }
+            let (s, c) = self.to_half[cuts];
+            stretches[count] = ((sin * c - cos * s, cos * c + sin * s), cuts + 1);
+            stretches[count + 1] = ((sin * c + cos * s, cos * c - sin * s), cuts + 1);
+            count += 2;
+        }
+        nearest.clamp(-1.0, 1.0).acos()
     }
-    // Seen from the ground 1 degree of the arc is at most 42164/35786 degrees.
-    if best.clamp(-1.0, 1.0).acos() - 1.2 * PI / 180.0 < enough_rad {
-        let fine = |i: i32| PI / 90.0 * (f64::from(at) + f64::from(i) / 64.0);
-        best = (-64..=64)
-            .map(|i| cosine(fine(i).sin_cos()))
-            .fold(best, f64::max);
-    }
-    best.clamp(-1.0, 1.0).acos()
+}
+
+/// Sine and cosine of the longitudes in the middle of six stretches of 30 degrees, from 90 degrees west to 90 degrees east.
+static ARC_MIDDLES: LazyLock<[(f64, f64); 6]> =
+    LazyLock::new(|| core::array::from_fn(|i| (PI / 6.0 * (i as f64 - 2.5)).sin_cos()));
+
+/// The semi-major axis of WGS84 (NGA.STND.0036, 2014, table 3.1).
+const EQUATOR_M: f64 = 6_378_137.0;
+
+/// Distance from the Earth's centre to the nearest point of the straight line between two points.
+fn least_radius_m(a: Ecef, b: Ecef) -> f64 {
+    let line = b.0 - a.0;
+    let part = (-a.0.dot(line) / line.dot(line)).clamp(0.0, 1.0);
+    (a.0 + line * part).norm()
 }
 
 /// Height is convex along a chord; after 40 thirds the bracket of a 10,000 km chord is a metre wide, and height there flat.
@@ -1500,12 +1590,12 @@ fn least_height_m(a: Ecef, b: Ecef) -> f64 {
 
 /// Linear between the points of a rate model, constant beyond.
 fn rate_kbps(model: &RateModel, sight: Sight, fade: Option<Fade>) -> f64 {
-    let elevation_rad = sight.sin_elevation.asin();
     match model {
         RateModel::Fixed(kbps) => f64::from(*kbps),
         // The physics is the profile's; that the plan goes by it and not by its own table is what is checked.
         RateModel::LinkBudget(_) => f64::from(model.kbps(sight, fade)),
         RateModel::ByElevation(points) => {
+            let elevation_rad = sight.sin_elevation.clamp(-1.0, 1.0).asin();
             for pair in points.windows(2) {
                 let ((from, low), (to, high)) = (pair[0], pair[1]);
                 if (from..=to).contains(&elevation_rad) {
@@ -1540,6 +1630,53 @@ fn reach_rad(limit: LinkLimit, highest_m: f64) -> f64 {
         }
         LinkLimit::Range { max_range_m } => {
             2.0 * (max_range_m / (2.0 * LEAST_RADIUS_M)).min(1.0).asin() + margin
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use skyweave_radio::GsoArc;
+
+    proptest! {
+        /// Against the radio's own search, which follows the slope. 1e-6 rad is ten times what looking at points may miss.
+        #[test]
+        fn looking_at_points_finds_the_nearest_of_the_arc(
+            lat in -89.0..89.0_f64, lon in -180.0..180.0_f64, dlat in -12.0..12.0_f64, dlon in -12.0..12.0_f64,
+        ) {
+            let place = Geodetic::from_degrees(lat, lon).unwrap();
+            let above = Geodetic {
+                lat_rad: (place.lat_rad + dlat.to_radians()).clamp(-PI / 2.0, PI / 2.0),
+                lon_rad: place.lon_rad + dlon.to_radians(),
+                height_m: 550e3,
+            };
+            let satellite = above.to_ecef();
+            let search = ArcSearch::of(LinkLimit::Elevation {
+                min_elevation_rad: 0.0,
+                gso_exclusion_rad: 18.0_f64.to_radians(),
+            });
+            let found = search.angle_rad(&Observer::at(place), satellite);
+            let truth = GsoArc::seen_from(place).separation_rad(satellite);
+            prop_assert!(found > truth - 1e-8, "{found} {truth}");
+            if truth < search.enough_rad {
+                prop_assert!(found < truth + 1e-6, "{found} {truth}");
+            } else {
+                prop_assert!(found >= search.enough_rad - ANGLE_TOLERANCE_RAD, "{found} {truth}");
+            }
+        }
+
+        /// A chord between satellites comes nowhere nearer to the centre than its lowest height above the equator's radius.
+        #[test]
+        fn a_chord_is_no_lower_than_its_distance_from_the_centre_says(
+            lat in -80.0..80.0_f64, to_lat in -80.0..80.0_f64, lon in -180.0..180.0_f64, turn in 1.0..40.0_f64,
+        ) {
+            let at = |lat, lon| {
+                Geodetic { height_m: 550e3, ..Geodetic::from_degrees(lat, lon).unwrap() }.to_ecef()
+            };
+            let (a, b) = (at(lat, lon), at(to_lat, (lon + turn + 180.0).rem_euclid(360.0) - 180.0));
+            prop_assert!(least_height_m(a, b) >= least_radius_m(a, b) - EQUATOR_M - 1e-3);
         }
     }
 }

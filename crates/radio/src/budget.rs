@@ -4,7 +4,7 @@
 //! satellites keep it as the beam steers. Toward space it is the power of the earth station. Noise is that of the receiver and of
 //! the sky, which shines the more the more it absorbs; interference is a ratio ([`crate::CoChannel`]).
 
-use crate::antenna::Antenna;
+use crate::antenna::{Antenna, Steering};
 use crate::fade::{Fade, REFERENCE_CLIMATE};
 use crate::itu::{SlantPath, free_space_loss_db};
 use crate::modem::Modem;
@@ -84,10 +84,23 @@ pub struct LinkBudget {
     parameters: LinkParameters,
     /// Gases of the reference atmosphere.
     clear: Fade,
+    steps: Steps,
     /// For links of given flux, which do not depend on range: kbit/s by attenuation, then by sine of elevation.
     table: Arc<[u32]>,
     /// sin^-slope, by slope, then by sine of elevation.
     stretch: Arc<[f32]>,
+}
+
+/// What of a budget no link changes, as ratios and not in decibels: the way to a rate without logarithms.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Steps {
+    /// Carrier over noise in one polarisation without atmosphere and steering, at 1 m (given power) and 1 K (receiver on the
+    /// ground).
+    c_over_n: f64,
+    /// By how much given power may rise.
+    headroom: f64,
+    /// What carrier over noise each modulation and code needs beside the interference, ascending, and what it brings, kbit/s.
+    rates: Arc<[(f64, u32)]>,
 }
 
 /// Every line of a budget.
@@ -139,6 +152,7 @@ impl LinkBudget {
         let mut budget = Self {
             parameters,
             clear: Fade::NONE,
+            steps: Steps::new(&parameters),
             table: [].into(),
             stretch: [].into(),
         };
@@ -201,19 +215,15 @@ impl LinkBudget {
                 (Some(noise_k), gain - 10.0 * noise_k.log10())
             }
         };
-        // An aperture of 0 dBi takes λ²/4π of the flux.
-        let wavelength_m = SPEED_OF_LIGHT_M_S / p.frequency_hz;
-        let isotropic_db = 10.0 * (wavelength_m * wavelength_m / (4.0 * PI)).log10();
         let c_over_n_db = flux_dbw_m2_mhz - 60.0 - polarisations_db - atmosphere_db
-            + isotropic_db
+            + isotropic_db(p.frequency_hz)
             + g_over_t_db_k
             - BOLTZMANN_DB;
         let sinr_db =
             -10.0 * (10_f64.powf(-c_over_n_db / 10.0) + 10_f64.powf(-p.c_over_i_db / 10.0)).log10();
         let modcod = p.modem.bit_per_symbol(sinr_db);
         let bit_per_symbol = modcod.map_or(0.0, |(bits, _)| bits);
-        let bit_s_hz = bit_per_symbol * p.data_share;
-        let kbps = bit_s_hz * p.channel_hz / 1e3;
+        let kbps = p.carrier_kbps(bit_per_symbol);
         BudgetLines {
             eirp_dbw,
             flux_dbw_m2_mhz,
@@ -228,9 +238,9 @@ impl LinkBudget {
             sinr_db,
             modcod: modcod.map(|(_, name)| name),
             bit_per_symbol,
-            bit_s_hz,
+            bit_s_hz: bit_per_symbol * p.data_share,
             terminal_kbps: (kbps * p.duty) as u32,
-            kbps: (kbps * p.channel_share * f64::from(p.polarisations)) as u32,
+            kbps: p.beam_kbps(bit_per_symbol),
         }
     }
 
@@ -239,8 +249,33 @@ impl LinkBudget {
         if sin_elevation <= 0.0 {
             return 0;
         }
-        self.lines(sin_elevation, range_m, fade.db(sin_elevation))
-            .kbps
+        self.kbps_through(sin_elevation, range_m, fade.db(sin_elevation))
+    }
+
+    /// The rate of [`lines`](Self::lines): a threshold that rounding moves is all in which they differ.
+    fn kbps_through(&self, sin_elevation: f64, range_m: f64, atmosphere_db: f64) -> u32 {
+        let p = &self.parameters;
+        let steering = match p.ground.steering {
+            Steering::Dish => 1.0,
+            Steering::FlatArray { scan_exponent } => {
+                sin_elevation.clamp(1e-6, 1.0).powf(scan_exponent)
+            }
+        };
+        let passes = ratio(-atmosphere_db);
+        let sent = match p.power {
+            Power::Flux { .. } => 1.0,
+            Power::Eirp { .. } => (steering * self.steps.headroom).min(1.0) / (range_m * range_m),
+        };
+        let received = match p.receiver {
+            Receiver::Satellite { .. } => 1.0,
+            Receiver::Ground { noise_k } => {
+                steering / (noise_k + MEDIUM_K * (1.0 - passes) + COSMIC_K * passes)
+            }
+        };
+        let c_over_n = self.steps.c_over_n * sent * passes * received;
+        let rates = &self.steps.rates;
+        let usable = rates.partition_point(|&(needs, _)| needs <= c_over_n);
+        usable.checked_sub(1).map_or(0, |i| rates[i].1)
     }
 
     /// [`kbps`](Self::kbps) of a link of given flux, by table: never more, and less by at most what one step of modulation or an
@@ -267,7 +302,7 @@ impl LinkBudget {
             .flat_map(|step| (0..SINE_BINS).map(move |bin| (step as f64 * FADE_STEP_DB, bin)))
             .map(|(db, bin)| match bin {
                 0 => 0,
-                _ => self.lines(sine(bin), ANY_RANGE_M, db).kbps,
+                _ => self.kbps_through(sine(bin), ANY_RANGE_M, db),
             })
             .collect();
         self.stretch = (0..=SLOPE_STEPS)
@@ -278,4 +313,63 @@ impl LinkBudget {
             })
             .collect();
     }
+}
+
+impl LinkParameters {
+    /// What the whole channel carries in one polarisation.
+    fn carrier_kbps(&self, bit_per_symbol: f64) -> f64 {
+        bit_per_symbol * self.data_share * self.channel_hz / 1e3
+    }
+
+    /// What the link carries in all polarisations.
+    fn beam_kbps(&self, bit_per_symbol: f64) -> u32 {
+        let shares = self.channel_share * f64::from(self.polarisations);
+        (self.carrier_kbps(bit_per_symbol) * shares) as u32
+    }
+}
+
+impl Steps {
+    fn new(p: &LinkParameters) -> Self {
+        let polarisations_db = 10.0 * f64::from(p.polarisations).log10();
+        let (flux_dbw_m2_mhz, headroom_db) = match p.power {
+            Power::Flux { dbw_m2_mhz } => (dbw_m2_mhz, 0.0),
+            Power::Eirp { dbw, headroom_db } => {
+                let spread_db = 10.0 * (4.0 * PI * p.channel_hz / 1e6).log10();
+                (dbw - spread_db, headroom_db)
+            }
+        };
+        let receiver_db = match p.receiver {
+            Receiver::Satellite { g_over_t_db_k } => g_over_t_db_k,
+            Receiver::Ground { .. } => p.ground.gain_dbi(p.frequency_hz),
+        };
+        let c_over_n_db =
+            flux_dbw_m2_mhz - 60.0 - polarisations_db + isotropic_db(p.frequency_hz) + receiver_db
+                - BOLTZMANN_DB;
+        // 1/SINR = 1/(C/N) + 1/(C/I).
+        let beside_interference = |sinr_db: f64| {
+            let noise_share = ratio(-sinr_db) - ratio(-p.c_over_i_db);
+            (noise_share > 0.0).then_some(1.0 / noise_share)
+        };
+        let rates = p
+            .modem
+            .modcods()
+            .map_while(|(needs_db, bits)| Some((beside_interference(needs_db)?, p.beam_kbps(bits))))
+            .collect();
+        Self {
+            c_over_n: ratio(c_over_n_db),
+            headroom: ratio(headroom_db),
+            rates,
+        }
+    }
+}
+
+/// What an aperture of 0 dBi takes of the flux, λ²/4π, dB(m²).
+fn isotropic_db(frequency_hz: f64) -> f64 {
+    let wavelength_m = SPEED_OF_LIGHT_M_S / frequency_hz;
+    10.0 * (wavelength_m * wavelength_m / (4.0 * PI)).log10()
+}
+
+/// Decibels as a ratio.
+fn ratio(db: f64) -> f64 {
+    10_f64.powf(db / 10.0)
 }

@@ -55,7 +55,13 @@ impl Fade {
 
     /// Attenuation, dB, at an elevation of that sine. Below the horizon it is as at it: without bound.
     pub fn db(self, sin_elevation: f64) -> f64 {
-        f64::from(self.zenith_db) * sin_elevation.max(1e-6).powf(-f64::from(self.slope))
+        let sin_elevation = sin_elevation.max(1e-6);
+        let stretch = match self.slope {
+            // Gases alone, as under a clear sky.
+            1.0 => 1.0 / sin_elevation,
+            slope => sin_elevation.powf(-f64::from(slope)),
+        };
+        f64::from(self.zenith_db) * stretch
     }
 }
 

@@ -58,6 +58,15 @@ impl Modem {
         let (_, bits, name) = MODCODS[usable.checked_sub(1)?];
         Some((bits, name))
     }
+
+    /// What each modulation and code in use needs of signal over noise and interference, dB, and its bits per symbol: both
+    /// ascending.
+    pub(crate) fn modcods(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        MODCODS
+            .iter()
+            .map(|&(needs, bits, _)| (needs + self.gap_db, bits))
+            .take_while(|&(_, bits)| bits <= self.most_bit_per_symbol)
+    }
 }
 
 #[cfg(test)]

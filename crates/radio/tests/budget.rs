@@ -280,3 +280,24 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// Rates go by ratios, lines by decibels. Cases in which a ten-billionth of a decibel more or less is another modulation are
+    /// left out: there rounding decides.
+    #[test]
+    fn rates_are_those_of_the_lines(
+        sin in 0.01..=1.0_f64, range_m in 3e5..3e6_f64, zenith_db in 0.0..20.0_f32, slope in 0.0..=2.0_f32,
+    ) {
+        let fade = Fade { zenith_db, slope };
+        for profile in physical() {
+            let (down, up) = user(profile);
+            let feeders = [&profile.feeder.up, &profile.feeder.down].map(|f| f.as_ref().unwrap());
+            for budget in [down, up].into_iter().chain(feeders) {
+                let by_lines = |more_db| budget.lines(sin, range_m, fade.db(sin) + more_db).kbps;
+                if by_lines(-1e-10) == by_lines(1e-10) {
+                    prop_assert_eq!(budget.kbps(sin, range_m, fade), by_lines(0.0));
+                }
+            }
+        }
+    }
+}
