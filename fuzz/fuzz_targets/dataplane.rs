@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use skyweave_base::{Span, TerminalId, Time};
 use skyweave_dataplane::{
-    AddressPlan, Beam, Config, DelayCurve, Engine, EpochTable, Leg, LegKind, Port, TerminalRoute,
+    Access, AddressPlan, Beam, Config, DelayCurve, Engine, EpochTable, Leg, LegKind, Port, TerminalRoute,
     Unserved,
 };
 use std::sync::Arc;
@@ -69,11 +69,19 @@ impl Input<'_> {
                         down: self.curve(),
                     })
                     .collect(),
+                access: match self.u8() % 4 {
+                    0 => Access::AccountPage,
+                    _ => Access::Full,
+                },
+                blocked: (0..self.u8() % 3)
+                    .map(|_| (Time::from_nanos(self.i64()), Time::from_nanos(self.i64())))
+                    .collect(),
             })
         };
         let routes = (0..TERMINALS).map(|n| (TerminalId(n), route())).collect();
         EpochTable {
             epoch,
+            revision: u32::from(self.u8() % 4),
             start: Time::from_nanos(start),
             end: Time::from_nanos(end),
             beams,

@@ -7,6 +7,7 @@
 mod epoch;
 mod geodesy;
 mod ids;
+mod obstruction;
 mod seed;
 mod time;
 mod vector;
@@ -16,6 +17,7 @@ pub use geodesy::{
     Ecef, Ellipsoid, Enu, Geodetic, GeodeticError, LookAngles, MEAN_EARTH_RADIUS_M, great_circle_m,
 };
 pub use ids::{CellId, GatewayId, PopId, SatId, TerminalId};
+pub use obstruction::Obstruction;
 pub use seed::{Rng, Seed};
 pub use time::{LEAP_SECONDS_VALID_UNTIL, Span, Time, TimeError, Utc};
 pub use vector::Vec3;

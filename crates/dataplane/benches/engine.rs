@@ -37,6 +37,7 @@ fn table(terminals: u32, beams: u32, rate_bps: u64) -> EpochTable {
             })
             .to_vec(),
         access: skyweave_dataplane::Access::Full,
+        blocked: Vec::new(),
     };
     EpochTable {
         epoch: 1,

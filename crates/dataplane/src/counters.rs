@@ -33,11 +33,13 @@ pub enum DropReason {
     TtlExpired,
     /// The terminal has no service: only the account page is within its reach.
     NotEntitled,
+    /// Something stood between the terminal and its satellite.
+    Obstructed,
 }
 
 impl DropReason {
     /// All reasons, in the order of the counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Malformed,
         Self::UnknownTerminal,
         Self::SpoofedSource,
@@ -47,6 +49,7 @@ impl DropReason {
         Self::QueueFull,
         Self::TtlExpired,
         Self::NotEntitled,
+        Self::Obstructed,
     ];
 
     /// As a label of a metric.
@@ -61,6 +64,7 @@ impl DropReason {
             Self::QueueFull => "queue_full",
             Self::TtlExpired => "ttl_expired",
             Self::NotEntitled => "not_entitled",
+            Self::Obstructed => "obstructed",
         }
     }
 }

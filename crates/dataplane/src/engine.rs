@@ -643,10 +643,19 @@ impl Engine {
                 .as_ref()
                 .expect("routes point at routes");
             let entered = Time::from_nanos(now_ns);
-            let exit = match direction(number as usize) {
-                Direction::Up => route.out_at_pop(entered),
-                Direction::Down => route.out_at_terminal(entered),
+            // The user link is the first of a packet's links or the last.
+            let (exit, at_terminal) = match direction(number as usize) {
+                Direction::Up => (route.out_at_pop(entered), entered),
+                Direction::Down => {
+                    let exit = route.out_at_terminal(entered);
+                    (exit, exit)
+                }
             };
+            if route.is_blocked(at_terminal) {
+                lane.counters[DropReason::Obstructed] += 1;
+                self.pool.give(handle);
+                continue;
+            }
             let exit_ns = match self.order {
                 Order::Kept => exit.nanos().max(lane.last_exit_ns),
                 Order::ByDelay => exit.nanos(),

@@ -43,6 +43,9 @@ pub struct TerminalRoute {
     pub legs: Vec<Leg>,
     /// How far packets may go.
     pub access: Access,
+    /// When something stands between the terminal and its satellite: first instant and first no more. What is on the user link then
+    /// is lost.
+    pub blocked: Vec<(Time, Time)>,
 }
 
 /// How far a terminal's packets may go.
@@ -181,6 +184,13 @@ impl TerminalRoute {
             Direction::Up => self.up_weight_bps.max(1),
             Direction::Down => self.down_weight_bps.max(1),
         }
+    }
+
+    /// Whether the user link is behind something at `t`.
+    pub fn is_blocked(&self, t: Time) -> bool {
+        self.blocked
+            .iter()
+            .any(|&(from, until)| from <= t && t < until)
     }
 
     /// When a packet that enters the first leg toward the PoP at `t` comes out of the last.

@@ -242,6 +242,48 @@ fn a_queue_holds_its_time_and_drops_what_comes_on_top() {
 }
 
 #[test]
+fn what_is_on_the_user_link_behind_something_is_lost_and_nothing_else() {
+    let mut net = Net::new(2);
+    // Blocked from 2 to 4 s; a packet toward the terminal is on its user link when it arrives, 10 ms later.
+    let hidden = skyweave_dataplane::TerminalRoute {
+        blocked: vec![(ns(2 * SECOND), ns(4 * SECOND))],
+        ..route(0, 10 * MS)
+    };
+    net.install(table(
+        0,
+        vec![beam(1_000_000)],
+        vec![hidden, route(0, 10 * MS)],
+    ));
+    let times = [
+        2 * SECOND - 11 * MS,
+        2 * SECOND - MS,
+        3 * SECOND,
+        4 * SECOND - MS,
+    ];
+    for (i, t) in times.into_iter().enumerate() {
+        for n in 0..2 {
+            net.send(t, terminal(n), &up4(n, 100, 4 * i as u64 + u64::from(n)));
+            net.send(
+                t,
+                skyweave_dataplane::Port::Pop,
+                &down4(n, 100, 4 * i as u64 + 2 + u64::from(n)),
+            );
+        }
+    }
+    net.drive(5 * SECOND);
+    let [hidden, free] = [0, 1].map(|n| net.engine.terminal_counters(TerminalId(n)).unwrap());
+    let came = |c: &skyweave_dataplane::TerminalCounters| {
+        (c.up.delivered.packets, c.down.delivered.packets)
+    };
+    assert_eq!(came(&free), (4, 4));
+    // Up: those sent before. Down: the first, and the last, which arrives when the view is free again.
+    assert_eq!(came(&hidden), (2, 2));
+    assert_eq!(hidden.up[DropReason::Obstructed], 2);
+    assert_eq!(hidden.down[DropReason::Obstructed], 2);
+    assert_eq!(net.inside(), 0);
+}
+
+#[test]
 fn a_slow_beam_still_takes_the_floor() {
     let mut net = Net::new(1);
     net.install(table(0, vec![beam(1_000)], vec![route(0, MS)]));

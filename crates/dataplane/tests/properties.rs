@@ -43,15 +43,23 @@ fn routes() -> impl Strategy<Value = Vec<Option<TerminalRoute>>> {
     let weights = (0..100_000_000_u64, 0..100_000_000_u64);
     let access = prop_oneof![4 => Just(Access::Full), 1 => Just(Access::AccountPage)];
     let legs = prop::collection::vec(leg, 0..6);
-    let route = (0..2_u32, weights, legs, access).prop_map(|(beam, (down, up), legs, access)| {
-        TerminalRoute {
+    // Now and then something stands in the way, for up to seconds.
+    let times = (0..60 * SECOND, 0..3 * SECOND);
+    let blocked = prop::collection::vec(times, 0..3).prop_map(|all| {
+        let of = |(from, lasts): (i64, i64)| (ns(from), ns(from + lasts));
+        all.into_iter().map(of).collect()
+    });
+    let blocked = prop_oneof![3 => Just(vec![]), 1 => blocked];
+    let route = (0..2_u32, weights, legs, access, blocked).prop_map(
+        |(beam, (down, up), legs, access, blocked)| TerminalRoute {
             beam,
             down_weight_bps: down,
             up_weight_bps: up,
             legs,
             access,
-        }
-    });
+            blocked,
+        },
+    );
     prop::collection::vec(prop::option::weighted(0.9, route), TERMINALS as usize)
 }
 

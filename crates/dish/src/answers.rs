@@ -262,19 +262,21 @@ impl Dish {
 
     fn obstruction_stats(&self, now: Time) -> device::DishObstructionStats {
         let (patches_valid, fraction_obstructed) = self.map.seen();
+        let prolonged = self.outages.prolonged_obstructions();
         let (painted, obstructed) = (self.map.painted_s as f32, self.map.obstructed_s as f32);
         device::DishObstructionStats {
             fraction_obstructed,
             valid_s: painted,
             currently_obstructed: self.obstructed(now),
-            avg_prolonged_obstruction_interval_s: f32::NAN,
+            avg_prolonged_obstruction_duration_s: prolonged.map_or(0.0, |p| p.mean_duration_s),
+            avg_prolonged_obstruction_interval_s: prolonged.map_or(f32::NAN, |p| p.mean_interval_s),
+            avg_prolonged_obstruction_valid: prolonged.is_some_and(|p| !p.mean_interval_s.is_nan()),
             time_obstructed: if painted == 0.0 {
                 0.0
             } else {
                 obstructed / painted
             },
             patches_valid,
-            ..device::DishObstructionStats::default()
         }
     }
 

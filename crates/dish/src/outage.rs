@@ -118,6 +118,22 @@ impl Outages {
         self.past.iter()
     }
 
+    /// Of the obstructions that have passed; `None` when there were none. An obstruction that the terminal notes as an outage, two
+    /// pings lost in a row, counts as prolonged: where the real terminal draws the line is not public.
+    pub(crate) fn prolonged_obstructions(&self) -> Option<Prolonged> {
+        let obstructions = || self.past.iter().filter(|o| o.cause == Cause::Obstructed);
+        let (first, last) = (obstructions().next()?, obstructions().next_back()?);
+        let count = obstructions().count();
+        let lasted_s: f64 = obstructions().map(|o| o.lasted.as_secs_f64()).sum();
+        Some(Prolonged {
+            mean_duration_s: (lasted_s / count as f64) as f32,
+            mean_interval_s: match count {
+                1 => f32::NAN,
+                _ => ((last.start - first.start).as_secs_f64() / (count - 1) as f64) as f32,
+            },
+        })
+    }
+
     /// Begins one; another that is running ends.
     pub(crate) fn begin(&mut self, cause: Cause, start: Time, satellite: Option<u32>) {
         self.end(start, satellite);
@@ -134,6 +150,14 @@ impl Outages {
             self.past.pop_front();
         }
     }
+}
+
+/// Obstructions long enough to be noticed, on average.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Prolonged {
+    pub(crate) mean_duration_s: f32,
+    /// From the start of one to the start of the next; no number when there was only one.
+    pub(crate) mean_interval_s: f32,
 }
 
 fn switched(before: Option<u32>, after: Option<u32>) -> bool {

@@ -543,6 +543,36 @@ fn loss_without_a_reason_in_the_plan_is_no_pings_and_behind_something_is_obstruc
 }
 
 #[test]
+fn obstructions_that_have_passed_are_averaged() {
+    let mut life = Life::new(Permissions::default());
+    let stats = |life: &mut Life| life.status().obstruction_stats.unwrap();
+    // Three and one seconds behind something, eleven seconds from the first to the second.
+    for (free, hidden) in [(2, 3), (7, 1)] {
+        life.dish.schedule(planned(life.now, Ok(1), true));
+        life.seconds(free, Some(25), (0, 0));
+        life.dish.schedule(planned(life.now, Ok(1), false));
+        life.seconds(hidden, None, (0, 0));
+        life.dish.schedule(planned(life.now, Ok(1), true));
+        if hidden == 3 {
+            life.seconds(1, Some(25), (0, 0));
+            let one = stats(&mut life);
+            assert!(
+                !one.avg_prolonged_obstruction_valid,
+                "of one there is no interval"
+            );
+            assert!(one.avg_prolonged_obstruction_interval_s.is_nan());
+            assert!((one.avg_prolonged_obstruction_duration_s - 3.0).abs() < 0.3);
+        }
+    }
+    life.seconds(1, Some(25), (0, 0));
+    let both = stats(&mut life);
+    assert!(both.avg_prolonged_obstruction_valid);
+    // Outages begin and end with pings, 0.2 s apart.
+    assert!((both.avg_prolonged_obstruction_duration_s - 2.0).abs() < 0.3);
+    assert!((both.avg_prolonged_obstruction_interval_s - 11.0).abs() < 0.3);
+}
+
+#[test]
 fn a_disablement_is_no_outage() {
     let mut life = Life::new(Permissions::default());
     life.seconds(2, Some(25), (0, 0));

@@ -264,7 +264,8 @@ fn reach(inputs: &Inputs, geography: &Geography) -> (Vec<CellAsk>, Reach, Vec<Ke
 }
 
 /// A live terminal must see its satellite from where it stands, not only from its cell's centre: satellites that not all of
-/// a cell's live terminals see are left out, as long as one remains.
+/// a cell's live terminals see are left out, as long as one remains; and then those behind an obstruction, as the operator says
+/// that it does ("avoids obstructed sky when it can").
 fn keep_those_seen_by_live_terminals(
     inputs: &Inputs,
     cell: &Cell,
@@ -272,15 +273,23 @@ fn keep_those_seen_by_live_terminals(
     row: &mut Vec<Sighting>,
 ) {
     let here = |t: &&LiveTerminal| t.cell == cell.id && t.access != Access::None;
-    for terminal in inputs.live.iter().filter(here) {
-        let here = limit.at(terminal.place);
-        let seen: Vec<Sighting> = row
+    let keep_if_any = |row: &mut Vec<Sighting>, keeps: &dyn Fn(&crate::SatelliteState) -> bool| {
+        let kept: Vec<Sighting> = row
             .iter()
             .copied()
-            .filter(|s| judge(&here, &inputs.satellites[s.satellite as usize]) == Verdict::Allowed)
+            .filter(|s| keeps(&inputs.satellites[s.satellite as usize]))
             .collect();
-        if !seen.is_empty() {
-            *row = seen;
+        if !kept.is_empty() {
+            *row = kept;
+        }
+    };
+    for terminal in inputs.live.iter().filter(here) {
+        let here = limit.at(terminal.place);
+        keep_if_any(row, &|satellite| {
+            judge(&here, satellite) == Verdict::Allowed
+        });
+        if !terminal.obstructions.is_empty() {
+            keep_if_any(row, &|satellite| !terminal.is_obstructed(satellite));
         }
     }
 }

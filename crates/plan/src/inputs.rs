@@ -2,7 +2,9 @@
 
 use crate::preference::Preference;
 use serde::{Deserialize, Serialize};
-use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, PopId, SatId, TerminalId};
+use skyweave_base::{
+    CellId, Ecef, Enu, EpochNumber, Geodetic, Obstruction, PopId, SatId, TerminalId,
+};
 use skyweave_radio::{Fade, Profile};
 use std::sync::Arc;
 
@@ -83,7 +85,7 @@ pub struct Cell {
 }
 
 /// A terminal with real packets.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LiveTerminal {
     /// Its id.
     pub id: TerminalId,
@@ -91,12 +93,28 @@ pub struct LiveTerminal {
     pub place: Geodetic,
     /// The cell that holds it.
     pub cell: CellId,
+    /// What hides its sky: satellites behind it are avoided where there are others.
+    pub obstructions: Arc<[Obstruction]>,
     /// What it asks toward the ground, kbit/s.
     pub ask_kbps: u32,
     /// The most that it may send toward the satellite, kbit/s; `u32::MAX`: its part of the beam is the limit.
     pub most_up_kbps: u32,
     /// How far its packets may go.
     pub access: Access,
+}
+
+impl LiveTerminal {
+    /// Whether a satellite is behind something at either end of the epoch.
+    pub(crate) fn is_obstructed(&self, satellite: &SatelliteState) -> bool {
+        if self.obstructions.is_empty() {
+            return false;
+        }
+        let here = Enu::at(self.place);
+        [satellite.start, satellite.end].iter().any(|&position| {
+            let look = here.look(position);
+            self.obstructions.iter().any(|o| o.hides(&look))
+        })
+    }
 }
 
 /// How far a terminal's packets may go, by the service's decision: the planner obeys it and does not ask why.

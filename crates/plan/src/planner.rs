@@ -357,7 +357,7 @@ fn choose_slot(
     live_on: &BTreeMap<usize, Vec<usize>>,
 ) -> Result<usize, Reason> {
     let limit = inputs.profile.user.limit.at(terminal.place);
-    let mut best: Option<(u64, usize)> = None;
+    let mut best: Option<((bool, u64), usize)> = None;
     let mut why = Reason::NoSatelliteInReach;
     for i in candidates {
         let slot = &slots[i];
@@ -380,8 +380,9 @@ fn choose_slot(
         let live = live_on.get(&i).map_or(0, Vec::len) as u32;
         // What each would have, if those already on it were alone with this one or with all the slot's terminals.
         let each = u64::from(slot.delivered_kbps) / u64::from(slot.terminals.max(live + 1));
-        // Live terminals of one cell spread over its slots where those are alike.
-        let merit = each * 64 / (64 + u64::from(live));
+        // Live terminals of one cell spread over its slots where those are alike. A free view comes first.
+        let clear = !terminal.is_obstructed(&inputs.satellites[s]);
+        let merit = (clear, each * 64 / (64 + u64::from(live)));
         if best.is_none_or(|(most, _)| merit > most) {
             best = Some((merit, i));
         }

@@ -111,6 +111,7 @@ fn valid() -> (Inputs, Plan) {
         min_elevation_rad: None,
     };
     let live = |n: u32, lat, lon| LiveTerminal {
+        obstructions: std::sync::Arc::default(),
         id: TerminalId(n),
         place: place(lat, lon),
         cell: id(index(lat, lon)),

@@ -96,6 +96,7 @@ impl Bench {
                 up_weight_bps: RATE_BPS,
                 legs: vec![leg(LegKind::User, ms * 0.5), leg(LegKind::Feeder, ms * 0.5)],
                 access: skyweave_dataplane::Access::Full,
+                blocked: Vec::new(),
             });
         let table = EpochTable {
             epoch,
@@ -423,6 +424,45 @@ fn behind_a_planned_terminal_the_dish_tells_the_planned_round_trip() {
         number(predicted, "planned_ms_p50"),
     );
     assert!((latency - planned).abs() < 10.0 + MACHINE_MS, "{text}");
+}
+
+/// The whole way from a scenario to a published client: a house all around, higher than any satellite.
+#[test]
+fn behind_a_house_the_dish_is_obstructed_and_packets_are_lost() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(missing) = probe().packets {
+        eprintln!("SKIPPED: {}", LiveError::Missing(missing));
+        return;
+    }
+    let Some(python) = clients() else { return };
+    let folder = private_dir();
+    let scenario = folder.path().join("court.toml");
+    let text = "[sky]\nstart = 2026-05-21T00:00:12Z\n[[sky.shell]]\naltitude_km = 550.0\ninclination_deg = 53.0\n\
+                planes = 72\nsatellites_per_plane = 22\n[[terminal]]\nname = \"court\"\nplace = \"50.45,30.52\"\n\
+                rate_mbps = 5.0\n[[terminal.obstruction]]\nfrom_deg = 0\nto_deg = 360\nbelow_deg = 90\n";
+    std::fs::write(&scenario, text).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dish/obstructed.py");
+    let output = Command::new(env!("CARGO_BIN_EXE_skyweave"))
+        .args(["run", "--at", "court", "--uplink", "none", "--scenario"])
+        .arg(&scenario)
+        .arg("--")
+        .arg(python)
+        .arg(file)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let told: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    // No ping was ever answered: it has not come up.
+    assert_eq!(told["state"], "BOOTING", "{told}");
+    assert_eq!(told["drop_rate"], 1.0, "{told}");
+    assert_eq!(told["currently_obstructed"], true, "{told}");
+    assert_eq!(told["fraction_obstructed"], 1.0, "{told}");
+    assert_eq!(told["map"], serde_json::json!([-1.0, 0.0]), "{told}");
 }
 
 #[test]

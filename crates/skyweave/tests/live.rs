@@ -124,6 +124,7 @@ fn table(
         up_weight_bps: mbps * 1_000_000,
         legs: legs.to_vec(),
         access: skyweave_dataplane::Access::Full,
+        blocked: Vec::new(),
     };
     Arc::new(EpochTable {
         epoch,

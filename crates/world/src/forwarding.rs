@@ -5,7 +5,7 @@
 //! in an inertial frame, plus the profile's constant processing delay. It is solved for at the Chebyshev nodes of the epoch and
 //! interpolated by the cubic through them.
 
-use crate::world::World;
+use crate::world::{Terminal, World};
 use skyweave_base::{Ecef, Geodetic, PopId, SPEED_OF_LIGHT_M_S, SatId, Span, Time, great_circle_m};
 use skyweave_dataplane::{
     Access, Beam, DelayCurve, EpochTable, Leg, LegKind, TerminalRoute, Unserved,
@@ -18,6 +18,9 @@ use std::collections::BTreeMap;
 /// Curves go on this long after the epoch: a packet sent at its end passes its last link later, by up to the round trip of the
 /// longest path (half the Earth over lasers is under 0.15 s).
 const BEYOND_END: Span = Span::from_millis(250);
+
+/// A satellite overhead moves by a tenth of a degree meanwhile, less than an obstruction is known to.
+const LOOK_EVERY: Span = Span::from_millis(100);
 
 pub(crate) fn table(world: &World, plan: &Plan) -> EpochTable {
     let mut beams = Vec::new();
@@ -160,7 +163,36 @@ fn route(
             plan::Access::AccountPage => Access::AccountPage,
             plan::Access::None => return Err(Reason::Forbidden),
         },
+        blocked: blocked(world, terminal, first, plan.start, plan.end + BEYOND_END),
     })
+}
+
+/// When something hides a satellite from a terminal, by looks every [`LOOK_EVERY`].
+fn blocked(
+    world: &World,
+    terminal: &Terminal,
+    satellite: SatId,
+    start: Time,
+    end: Time,
+) -> Vec<(Time, Time)> {
+    let mut all: Vec<(Time, Time)> = Vec::new();
+    if terminal.obstructions.is_empty() {
+        return all;
+    }
+    let mut t = start;
+    while t < end {
+        let next = t + LOOK_EVERY;
+        let hidden = world
+            .look(terminal, satellite, t)
+            .is_some_and(|look| terminal.is_obstructed(&look));
+        match all.last_mut() {
+            Some((_, until)) if hidden && *until == t => *until = next,
+            _ if hidden => all.push((t, next)),
+            _ => {}
+        }
+        t = next;
+    }
+    all
 }
 
 fn fibre_s(delays: &ProcessingDelays, gateway: Geodetic, pop: Geodetic) -> f64 {

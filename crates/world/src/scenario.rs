@@ -10,7 +10,7 @@ use crate::places::{Countries, find_place};
 use crate::problem::{Location, Problems, did_you_mean};
 use crate::weather::{self, Between};
 use core::ops::RangeInclusive;
-use skyweave_base::{Geodetic, GeodeticError, Utc};
+use skyweave_base::{Geodetic, GeodeticError, Obstruction, Utc};
 use skyweave_orbit::Format;
 use skyweave_plan::Preference;
 
@@ -209,6 +209,7 @@ pub(crate) struct TerminalSpec {
     pub(crate) place: PlaceSpec,
     /// Where it says it is, if that is not where it is.
     pub(crate) claims: Option<Geodetic>,
+    pub(crate) obstructions: Vec<Obstruction>,
     pub(crate) rate_kbps: u32,
 }
 
@@ -840,13 +841,45 @@ fn read_terminal(t: Fields<'_, '_>) -> Option<TerminalSpec> {
             None
         }
     });
+    let obstructions = t
+        .tables("obstruction")
+        .into_iter()
+        .filter_map(read_obstruction)
+        .collect();
     t.finish();
     Some(TerminalSpec {
         name: name?,
         place: place?,
         claims,
+        obstructions,
         rate_kbps: rate_kbps(*rate?),
     })
+}
+
+fn read_obstruction(t: Fields<'_, '_>) -> Option<Obstruction> {
+    let degrees = |key, most: f64, what| t.required(key, what, t.number(key, 0.0..=most));
+    let from = degrees("from_deg", 360.0, "the azimuth where it begins, degrees");
+    let to = degrees(
+        "to_deg",
+        360.0,
+        "the azimuth where it ends, clockwise, degrees",
+    );
+    let below = degrees(
+        "below_deg",
+        90.0,
+        "the elevation up to which it hides, degrees",
+    );
+    if let (Some(from), Some(to)) = (&from, &to)
+        && from.value == to.value
+    {
+        t.report(to.at.error(format!(
+            "from {0} to {0} degrees is nothing: all around is 0 to 360",
+            from.value
+        )));
+        return None;
+    }
+    t.finish();
+    Some(Obstruction::from_degrees(*from?, *to?, *below?))
 }
 
 fn rate_kbps(mbps: f64) -> u32 {

@@ -22,7 +22,8 @@ use crate::weather::{Atmosphere, RainField, Weather, WeatherError};
 use h3o::{CellIndex, LatLng, Resolution};
 use rayon::prelude::*;
 use skyweave_base::{
-    CellId, Ecef, EpochNumber, Geodetic, SatId, Span, TerminalId, Time, great_circle_m,
+    CellId, Ecef, Enu, EpochNumber, Geodetic, LookAngles, Obstruction, SatId, Span, TerminalId,
+    Time, great_circle_m,
 };
 use skyweave_dataplane::EpochTable;
 use skyweave_orbit::{Elements, Ephemeris, Sky, Vectors};
@@ -83,6 +84,8 @@ pub struct Terminal {
     pub place: TerminalPlace,
     /// Where it says it is, if that is not where it is.
     pub claims: Option<Geodetic>,
+    /// What hides its sky.
+    pub obstructions: Arc<[Obstruction]>,
     /// What it asks toward the ground, kbit/s.
     pub ask_kbps: u32,
     /// What the service decided; `None` without a service, and then it is entitled to all.
@@ -96,6 +99,13 @@ pub enum TerminalPlace {
     Fixed(Geodetic),
     /// Along a track; its times count from the scenario's start.
     Moving(Track),
+}
+
+impl Terminal {
+    /// Whether something stands before it in a direction.
+    pub fn is_obstructed(&self, look: &LookAngles) -> bool {
+        self.obstructions.iter().any(|o| o.hides(look))
+    }
 }
 
 impl World {
@@ -199,7 +209,9 @@ impl World {
         };
         for (spec, place) in scenario.terminals.iter().zip(terminals) {
             let id = world.join(spec.name.value.clone(), place, spec.rate_kbps);
-            world.terminals[id.index()].claims = spec.claims;
+            let terminal = &mut world.terminals[id.index()];
+            terminal.claims = spec.claims;
+            terminal.obstructions = spec.obstructions.clone().into();
         }
         let wrong = world.try_conditions(scenario.conditions.value.clone());
         for error in wrong.err().unwrap_or_default() {
@@ -423,6 +435,12 @@ impl World {
         }
     }
 
+    /// Where a satellite stands in a live terminal's sky at a time; `None` if its elements do not give a position then.
+    pub fn look(&self, terminal: &Terminal, satellite: SatId, t: Time) -> Option<LookAngles> {
+        let satellite = self.ephemeris().position(satellite, t).ok()?;
+        Some(Enu::at(self.position(terminal, t)).look(satellite))
+    }
+
     /// Where a live terminal says it is at a time: where it stands, unless the scenario lets it say otherwise.
     pub fn claimed(&self, terminal: &Terminal, t: Time) -> Geodetic {
         terminal
@@ -623,6 +641,7 @@ impl World {
             name,
             place,
             claims: None,
+            obstructions: Arc::default(),
             ask_kbps,
             decision: None,
         });
@@ -637,6 +656,7 @@ impl World {
             id: t.id,
             place,
             cell: CellId(cell_of(place)?.into()),
+            obstructions: Arc::clone(&t.obstructions),
             ask_kbps: asked.ask_kbps,
             most_up_kbps: asked.most_up_kbps,
             access: asked.access,

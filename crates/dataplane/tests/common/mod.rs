@@ -140,6 +140,7 @@ pub fn legs(beam: u32, legs: Vec<Leg>) -> TerminalRoute {
         up_weight_bps: 1,
         legs,
         access: Access::Full,
+        blocked: Vec::new(),
     }
 }
 

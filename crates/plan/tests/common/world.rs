@@ -103,6 +103,7 @@ impl World {
         self.first.cells = cells.into();
         let mut live = self.first.live.to_vec();
         live.push(LiveTerminal {
+            obstructions: std::sync::Arc::default(),
             id: TerminalId(live.len() as u32),
             place,
             cell,

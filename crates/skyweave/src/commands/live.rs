@@ -19,7 +19,7 @@ use crate::metrics::Planning;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use skyweave_base::{CellId, Enu, EpochNumber, Seed, Span, TerminalId, Time, great_circle_m};
+use skyweave_base::{CellId, EpochNumber, Seed, Span, TerminalId, Time, great_circle_m};
 use skyweave_dataplane::EpochTable;
 use skyweave_dish::{Cause, FileNames, Identity, Look, Permissions, Schedule};
 use skyweave_plan::{Access, Plan, Planner, Reason, TerminalOutcome};
@@ -205,12 +205,11 @@ fn schedule(
         let slot = plan.slots[service.slot as usize];
         let seconds = (0..=lasts.nanos() / 1_000_000_000).map(|s| plan.start + Span::from_secs(s));
         let look = |t| {
-            let satellite = world.ephemeris().position(slot.satellite, t).ok()?;
-            let look = Enu::at(world.position(terminal, t)).look(satellite);
+            let look = world.look(terminal, slot.satellite, t)?;
             Some(Look {
                 azimuth_rad: look.azimuth_rad,
                 elevation_rad: look.elevation_rad,
-                clear: true,
+                clear: !terminal.is_obstructed(&look),
             })
         };
         skyweave_dish::Service {
@@ -349,13 +348,8 @@ fn describe(
     let landing = &plan.landings[slot.landing as usize];
     told.satellite = Some(world.satellites()[slot.satellite.index()].name.clone());
     told.elevation_deg = terminal
-        .zip(world.ephemeris().position(slot.satellite, plan.start).ok())
-        .map(|(terminal, satellite)| {
-            Enu::at(world.position(terminal, plan.start))
-                .look(satellite)
-                .elevation_rad
-                .to_degrees()
-        });
+        .and_then(|terminal| world.look(terminal, slot.satellite, plan.start))
+        .map(|look| look.elevation_rad.to_degrees());
     told.lasers = Some(landing.path.len() - 1);
     told.gateway = Some(world.gateways()[landing.gateway.index()].name.clone());
     told.pop = Some(world.pops()[service.pop.index()].city.clone());
