@@ -1,5 +1,8 @@
 //! Rows of different length in one allocation.
 
+use core::borrow::Borrow;
+use rayon::prelude::*;
+
 /// A list of lists: row `i` is `items[starts[i]..starts[i + 1]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Csr<T> {
@@ -45,24 +48,45 @@ impl<T> Csr<T> {
     }
 
     /// The rows of `parts`, one part after the other.
-    pub fn concat(parts: Vec<Self>) -> Self {
-        let items = parts.iter().map(|p| p.items.len()).sum();
-        let rows: usize = parts.iter().map(Self::rows).sum();
-        let mut all = Self {
-            starts: Vec::with_capacity(rows + 1),
-            items: Vec::with_capacity(items),
-        };
-        all.starts.push(0);
+    pub fn concat<P: Borrow<Self>>(parts: &[P]) -> Self
+    where
+        T: Copy + Default + Send + Sync,
+    {
+        let rows: usize = parts.iter().map(|p| p.borrow().rows()).sum();
+        let mut starts = Vec::with_capacity(rows + 1);
+        starts.push(0);
+        let mut base = 0_u32;
         for part in parts {
-            let base = u32::try_from(all.items.len() + part.items.len())
-                .expect("fewer than 2^32 items in all rows")
-                - part.items.len() as u32;
-            all.starts
-                .extend(part.starts[1..].iter().map(|&s| base + s));
-            all.items.extend(part.items);
+            let part = part.borrow();
+            let items = u32::try_from(part.items.len()).ok();
+            starts.extend(part.starts[1..].iter().map(|&s| base.wrapping_add(s)));
+            base = items
+                .and_then(|items| base.checked_add(items))
+                .expect("fewer than 2^32 items in all rows");
         }
-        all
+        let items: Vec<&[T]> = parts.iter().map(|p| p.borrow().items.as_slice()).collect();
+        Self {
+            starts,
+            items: concat_slices(&items),
+        }
     }
+}
+
+/// The items of all slices, one slice after the other; copied in parallel.
+pub(crate) fn concat_slices<T: Copy + Default + Send + Sync>(slices: &[&[T]]) -> Vec<T> {
+    let mut all = vec![T::default(); slices.iter().map(|s| s.len()).sum()];
+    let mut rest = all.as_mut_slice();
+    let mut places = Vec::with_capacity(slices.len());
+    for slice in slices {
+        let (place, after) = rest.split_at_mut(slice.len());
+        places.push(place);
+        rest = after;
+    }
+    places
+        .into_par_iter()
+        .zip(slices)
+        .for_each(|(place, slice)| place.copy_from_slice(slice));
+    all
 }
 
 impl Csr<u32> {

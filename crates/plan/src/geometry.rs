@@ -3,54 +3,61 @@
 //! A link must be allowed at both ends of the epoch; between them it is then allowed too (see
 //! [`crate::SatelliteState`]). Everything that depends on one cell, gateway or laser alone is done in parallel, in order of index.
 
-use crate::csr::Csr;
+use crate::csr::{self, Csr};
 use crate::inputs::{Access, Cell, Inputs, LiveTerminal};
 use crate::instance::{BeamPlan, CellAsk, GatewayLimit, Instance, Network, Rates, Reach};
 use crate::lasers;
 use crate::preference::{Ranking, Vantage};
+use fearless_simd::{Level, Simd, dispatch};
 use rayon::prelude::*;
 use skyweave_base::{Ecef, Geodetic, SPEED_OF_LIGHT_M_S, SatId, great_circle_m};
-use skyweave_orbit::Visibility;
-use skyweave_radio::{LinkLimit, PointLimit, RateModel, RateTable, Sight, Standing, Verdict};
+use skyweave_orbit::{Lists, Visibility};
+use skyweave_radio::{LinkLimit, PointLimit, RateModel, RateTable, Verdict};
 use std::sync::Arc;
 
 /// Cells handled by one task.
 const CHUNK: usize = 1024;
 
-/// What depends on where cells are and on nothing else: made once for a list of cells, used for every epoch.
+/// What depends on where cells are and on the limit of user links, and on nothing else: made once, used for every epoch.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Geography {
     places: Vec<(skyweave_base::CellId, Geodetic)>,
     neighbours: Arc<Csr<u32>>,
     visibility: Visibility,
+    /// Of each cell, and what they are of.
+    limits: Vec<PointLimit>,
+    limit: Option<LinkLimit>,
 }
 
 impl Geography {
-    /// Of a list of cells, ascending by id. A cell whose id is no H3 index has no neighbours.
-    pub(crate) fn new(cells: &[Cell]) -> Self {
-        let places: Vec<_> = cells.iter().map(|c| (c.id, c.centre)).collect();
-        let parts: Vec<Csr<u32>> = cells
-            .par_chunks(CHUNK)
-            .map(|chunk| {
-                let mut part = Csr::default();
-                for cell in chunk {
-                    let mut row = neighbours(cell.id.0, cells);
-                    row.sort_unstable();
-                    part.push_row(row);
-                }
-                part
-            })
-            .collect();
-        let centres: Vec<Geodetic> = cells.iter().map(|c| c.centre).collect();
-        Self {
-            places,
-            neighbours: Arc::new(Csr::concat(parts)),
-            visibility: Visibility::new(&centres),
+    /// Of the cells and the profile of some inputs. A cell whose id is no H3 index has no neighbours.
+    pub(crate) fn of(inputs: &Inputs) -> Self {
+        let mut geography = Self::default();
+        geography.update(inputs);
+        geography
+    }
+
+    /// Makes anew what is not that of the inputs' cells and profile.
+    pub(crate) fn update(&mut self, inputs: &Inputs) {
+        let cells = &inputs.cells;
+        if !self.is_of(cells) {
+            *self = Self {
+                places: cells.iter().map(|c| (c.id, c.centre)).collect(),
+                neighbours: Arc::new(neighbours_of_all(cells)),
+                visibility: Visibility::new(&cells.iter().map(|c| c.centre).collect::<Vec<_>>()),
+                limits: Vec::new(),
+                limit: None,
+            };
+        }
+        let limit = inputs.profile.user.limit;
+        if self.limit != Some(limit) {
+            self.limits = cells.par_iter().map(|c| limit.at(c.centre)).collect();
+            self.limit = Some(limit);
         }
     }
 
     /// Whether it was made for these cells.
-    pub(crate) fn is_of(&self, cells: &[Cell]) -> bool {
+    fn is_of(&self, cells: &[Cell]) -> bool {
         self.places.len() == cells.len()
             && self
                 .places
@@ -58,6 +65,27 @@ impl Geography {
                 .zip(cells)
                 .all(|(p, c)| *p == (c.id, c.centre))
     }
+
+    /// The limit of user links at a cell.
+    pub(crate) fn limit(&self, cell: usize) -> &PointLimit {
+        &self.limits[cell]
+    }
+}
+
+fn neighbours_of_all(cells: &[Cell]) -> Csr<u32> {
+    let parts: Vec<Csr<u32>> = cells
+        .par_chunks(CHUNK)
+        .map(|chunk| {
+            let mut part = Csr::default();
+            for cell in chunk {
+                let mut row = neighbours(cell.id.0, cells);
+                row.sort_unstable();
+                part.push_row(row);
+            }
+            part
+        })
+        .collect();
+    Csr::concat(&parts)
 }
 
 fn neighbours(id: u64, cells: &[Cell]) -> Vec<u32> {
@@ -114,32 +142,14 @@ pub(crate) fn judge(limit: &PointLimit, satellite: &crate::SatelliteState) -> Ve
     }
 }
 
-/// Just enough of an observer to tell elevations.
-pub(crate) struct Look {
-    origin: skyweave_base::Ecef,
-    up: skyweave_base::Vec3,
-}
-
-impl Look {
-    pub(crate) fn at(place: Geodetic) -> Self {
-        Self {
-            origin: place.to_ecef(),
-            up: place.up(),
-        }
-    }
-
-    /// How the satellite stands at both ends of the epoch.
-    pub(crate) fn sights(&self, satellite: &crate::SatelliteState) -> [Sight; 2] {
-        [satellite.start, satellite.end].map(|p| Sight::new(self.origin, self.up, p))
-    }
-}
-
-/// A satellite that a cell may be served by, and where it stands at both ends of the epoch.
+/// A satellite that a cell may be served by.
 #[derive(Clone, Copy)]
 struct Sighting {
     satellite: u32,
-    start: Standing,
-    end: Standing,
+    /// How willingly.
+    rank: u8,
+    /// With how much; nothing where that is the same everywhere.
+    kbps: u32,
 }
 
 #[derive(Default)]
@@ -154,113 +164,141 @@ struct ReachPart {
 /// What each cell asks, which satellites it may be served by, and [`Scene::kept_away`].
 fn reach(inputs: &Inputs, geography: &Geography) -> (Vec<CellAsk>, Reach, Vec<KeptAway>) {
     let user = &inputs.profile.user;
-    let beams = BeamPlan::of(user);
     let (starts, ends): (Vec<Ecef>, Vec<Ecef>) =
         inputs.satellites.iter().map(|s| (s.start, s.end)).unzip();
-    let min_elevation_rad = user.limit.min_elevation_rad();
-    let in_view = geography
+    let lists = geography
         .visibility
-        .lists_at_both(&starts, &ends, min_elevation_rad);
-    let ranking = Ranking::new(inputs);
-    let table = (!matches!(user.down, RateModel::Fixed(_))).then(|| RateTable::new(&user.down));
-    let mut parts: Vec<ReachPart> = inputs
-        .cells
-        .par_chunks(CHUNK)
-        .enumerate()
-        .map(|(chunk, cells)| {
-            let mut part = ReachPart::default();
-            let mut row = Vec::new();
-            for (i, cell) in cells.iter().enumerate() {
-                let limit = user.limit.at(cell.centre);
-                let vantage = Vantage::of(cell, &limit);
-                row.clear();
-                let mut kept_away = KeptAway::default();
-                for &satellite in in_view.of(chunk * CHUNK + i) {
-                    let (verdict, start) = limit.sight(starts[satellite as usize]);
-                    let (verdict, end) = match verdict {
-                        Verdict::Allowed => limit.sight(ends[satellite as usize]),
-                        no => (no, start),
-                    };
-                    match verdict {
-                        Verdict::Allowed => row.push(Sighting {
-                            satellite,
-                            start,
-                            end,
-                        }),
-                        Verdict::NearGsoArc => kept_away.near_gso_arc = true,
-                        Verdict::OutOfReach => {}
-                    }
-                }
-                keep_those_seen_by_live_terminals(inputs, cell, &user.limit, &mut row);
-                let fade = inputs.weather.down(chunk * CHUNK + i);
-                // By the best rate in reach; without any satellite the ask is of no consequence.
-                let mut best_kbps = match user.down {
-                    RateModel::Fixed(kbps) => kbps,
-                    _ => 1,
-                };
-                row.retain(|seen| {
-                    if let Some(table) = &table {
-                        match table.kbps(seen.start.sin_elevation, seen.end.sin_elevation, fade) {
-                            0 => {
-                                kept_away.faded = true;
-                                return false;
-                            }
-                            kbps => {
-                                best_kbps = best_kbps.max(kbps);
-                                part.rates.push(kbps);
-                            }
-                        }
-                    }
-                    let s = seen.satellite as usize;
-                    part.preference.push(ranking.rank(
-                        &vantage,
-                        (s, inputs.satellites[s].id),
-                        (seen.start, seen.end),
-                    ));
-                    true
-                });
-                part.cells.push(CellAsk::new(
-                    cell.terminals,
-                    cell.demand_kbps,
-                    best_kbps,
-                    beams,
-                ));
-                part.kept_away.push(match row.is_empty() {
-                    true => kept_away,
-                    false => KeptAway::default(),
-                });
-                part.satellites
-                    .push_row(row.iter().map(|seen| seen.satellite));
-            }
-            part
-        })
+        .lists_at_both(&starts, &ends, user.limit.min_elevation_rad());
+    let survey = Survey {
+        inputs,
+        geography,
+        lists: &lists,
+        ranking: Ranking::new(inputs),
+        table: (!matches!(user.down, RateModel::Fixed(_))).then(|| RateTable::new(&user.down)),
+    };
+    let level = Level::new();
+    let chunks = inputs.cells.len().div_ceil(CHUNK);
+    let parts: Vec<ReachPart> = (0..chunks)
+        .into_par_iter()
+        .map(|chunk| dispatch!(level, simd => survey.part(simd, chunk)))
         .collect();
-    drop(in_view);
-    let pairs = parts.iter().map(|p| p.preference.len()).sum();
-    let (mut cells, mut kept_away) = (Vec::new(), Vec::new());
-    let (mut preference, mut rates) = (Vec::with_capacity(pairs), Vec::new());
-    if table.is_some() {
-        rates.reserve_exact(pairs);
-    }
-    let mut lists = Vec::with_capacity(parts.len());
-    for part in &mut parts {
-        lists.push(core::mem::take(&mut part.satellites));
-        cells.append(&mut part.cells);
-        preference.append(&mut part.preference);
-        rates.append(&mut part.rates);
-        kept_away.append(&mut part.kept_away);
-    }
     let rates = match user.down {
         RateModel::Fixed(kbps) => Rates::Fixed(kbps),
-        RateModel::ByElevation(_) | RateModel::LinkBudget(_) => Rates::PerPair(rates),
+        RateModel::ByElevation(_) | RateModel::LinkBudget(_) => {
+            Rates::PerPair(concat(&parts, |p| &p.rates))
+        }
     };
+    let lists: Vec<&Csr<u32>> = parts.iter().map(|p| &p.satellites).collect();
     let reach = Reach {
-        satellites: Csr::concat(lists),
-        preference,
+        satellites: Csr::concat(&lists),
+        preference: concat(&parts, |p| &p.preference),
         preference_weight: inputs.preference.weight(),
         rates,
     };
+    let cells = parts.iter().flat_map(|p| &p.cells).copied().collect();
+    let kept_away = parts.iter().flat_map(|p| &p.kept_away).copied().collect();
     (cells, reach, kept_away)
+}
+
+/// A list that is made of one of each part.
+fn concat<T: Copy + Default + Send + Sync>(
+    parts: &[ReachPart],
+    of: impl Fn(&ReachPart) -> &Vec<T>,
+) -> Vec<T> {
+    let lists: Vec<&[T]> = parts.iter().map(|p| of(p).as_slice()).collect();
+    csr::concat_slices(&lists)
+}
+
+/// What decides which satellites may serve a cell.
+struct Survey<'a> {
+    inputs: &'a Inputs,
+    geography: &'a Geography,
+    /// High enough, at both ends of the epoch.
+    lists: &'a Lists,
+    ranking: Ranking,
+    /// None where the rate is the same everywhere.
+    table: Option<RateTable>,
+}
+
+impl Survey<'_> {
+    /// Inlined into code that may use the vector instructions of a level; none of its arithmetic depends on which.
+    #[inline(always)]
+    fn part<S: Simd>(&self, simd: S, chunk: usize) -> ReachPart {
+        let inputs = self.inputs;
+        let user = &inputs.profile.user;
+        let beams = BeamPlan::of(user);
+        let mut part = ReachPart::default();
+        let mut row = Vec::new();
+        let end = inputs.cells.len().min((chunk + 1) * CHUNK);
+        for (c, cell) in (chunk * CHUNK..end).map(|c| (c, &inputs.cells[c])) {
+            let mut kept_away = self.look(simd, c, &mut row);
+            keep_those_seen_by_live_terminals(inputs, cell, &user.limit, &mut row);
+            // By the best rate in reach; without any satellite the ask is of no consequence.
+            let best_kbps = match user.down {
+                RateModel::Fixed(kbps) => kbps,
+                _ => row.iter().map(|seen| seen.kbps).max().unwrap_or(1),
+            };
+            if !row.is_empty() {
+                kept_away = KeptAway::default();
+            }
+            part.cells.push(CellAsk::new(
+                cell.terminals,
+                cell.demand_kbps,
+                best_kbps,
+                beams,
+            ));
+            part.kept_away.push(kept_away);
+            part.preference.extend(row.iter().map(|seen| seen.rank));
+            if self.table.is_some() {
+                part.rates.extend(row.iter().map(|seen| seen.kbps));
+            }
+            part.satellites
+                .push_row(row.iter().map(|seen| seen.satellite));
+        }
+        part
+    }
+
+    /// Fills `row` with the satellites that a cell may be served by, and says what keeps others from it.
+    #[inline(always)]
+    fn look<S: Simd>(&self, simd: S, c: usize, row: &mut Vec<Sighting>) -> KeptAway {
+        let limit = self.geography.limit(c);
+        let vantage = Vantage::of(&self.inputs.cells[c], limit, self.inputs.preference);
+        let rates = self
+            .table
+            .as_ref()
+            .map(|table| table.under(self.inputs.weather.down(c)));
+        let mut kept_away = KeptAway::default();
+        row.clear();
+        for satellites in self.lists.of(c).chunks(8) {
+            let arcs = self.ranking.arcs(simd, satellites);
+            let start = limit.sights(simd, arcs.start);
+            let end = limit.sights(simd, arcs.end);
+            let exist = u8::MAX >> (8 - satellites.len());
+            let near = start.near_gso_arc | start.allowed & end.near_gso_arc;
+            kept_away.near_gso_arc |= near & exist != 0;
+            let mut allowed = start.allowed & end.allowed & exist;
+            let stands = (&start, &end);
+            let ranks = self
+                .ranking
+                .ranks(simd, &vantage, satellites, &arcs, stands, allowed);
+            let sines: [[f64; 8]; 2] = [start.sin_elevation.into(), end.sin_elevation.into()];
+            while allowed != 0 {
+                let i = allowed.trailing_zeros() as usize;
+                allowed &= allowed - 1;
+                let kbps = rates.map_or(0, |rates| rates.kbps(sines[0][i], sines[1][i]));
+                if kbps == 0 && rates.is_some() {
+                    kept_away.faded = true;
+                    continue;
+                }
+                row.push(Sighting {
+                    satellite: satellites[i],
+                    rank: ranks[i] as u8,
+                    kbps,
+                });
+            }
+        }
+        kept_away
+    }
 }
 
 /// A live terminal must see its satellite from where it stands, not only from its cell's centre: satellites that not all of
@@ -322,7 +360,6 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
                 .collect()
         })
         .collect();
-    let looks: Vec<Look> = inputs.gateways.iter().map(|g| Look::at(g.place)).collect();
     let candidates = gateways_high_enough(inputs, satellites);
     let rows: Vec<Vec<(u32, u64)>> = satellites
         .par_iter()
@@ -337,9 +374,9 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
                 .filter(|&g| inputs.gateways[g].antennas > 0)
                 .filter(|&g| judge(&limits[g], satellite) == Verdict::Allowed)
                 .filter_map(|g| {
-                    let [start, end] = looks[g]
-                        .sights(satellite)
-                        .map(|sight| feeder.kbps(sight, inputs.weather.feeder(g)));
+                    let [start, end] = [satellite.start, satellite.end].map(|position| {
+                        feeder.kbps(limits[g].look(position), inputs.weather.feeder(g))
+                    });
                     // Rain may leave nothing of a link.
                     (start.min(end) > 0).then_some((g, start.min(end)))
                 })

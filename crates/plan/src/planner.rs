@@ -1,12 +1,13 @@
 //! The planner: geometry, then beams and backhaul, then everybody's share, in the words of a [`Plan`].
 
-use crate::geometry::{Geography, Look, Scene, judge};
+use crate::geometry::{Geography, Scene, judge};
 use crate::inputs::{Access, Inputs, LiveTerminal};
 use crate::instance::Instance;
 use crate::output::{
     CellOutcome, FeederLink, Landing, LaserLoad, Plan, Reason, Service, Slot, TerminalOutcome,
 };
 use crate::solve::{Kept, KeptSlot, Solution, SolvedSlot, fair_shares, solve};
+use rayon::prelude::*;
 use skyweave_base::{CellId, GatewayId, SatId};
 use skyweave_radio::Verdict;
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ pub fn plan(inputs: &Inputs, previous: Option<&Plan>) -> Plan {
 
 /// The combinatorial problem of an epoch: what [`plan`] solves, for bounds and comparisons.
 pub fn instance(inputs: &Inputs) -> Instance {
-    Scene::new(inputs, &Geography::new(&inputs.cells)).instance
+    Scene::new(inputs, &Geography::of(inputs)).instance
 }
 
 /// [`plan`] for many epochs: remembers what depends only on where the cells are. That saves time and changes no plan.
@@ -32,13 +33,11 @@ pub struct Planner {
 impl Planner {
     /// Plans an epoch as [`plan`] does.
     pub fn plan(&mut self, inputs: &Inputs, previous: Option<&Plan>) -> Plan {
-        if !self.geography.is_of(&inputs.cells) {
-            self.geography = Geography::new(&inputs.cells);
-        }
+        self.geography.update(inputs);
         let scene = Scene::new(inputs, &self.geography);
         let kept = previous.map_or_else(Kept::default, |p| keep(inputs, p));
         let solution = solve(&scene.instance, &kept);
-        compose(inputs, &scene, &solution, previous)
+        compose(inputs, &self.geography, &scene, &solution, previous)
     }
 }
 
@@ -75,11 +74,17 @@ fn keep(inputs: &Inputs, previous: &Plan) -> Kept {
     }
 }
 
-fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option<&Plan>) -> Plan {
+fn compose(
+    inputs: &Inputs,
+    geography: &Geography,
+    scene: &Scene,
+    solution: &Solution,
+    previous: Option<&Plan>,
+) -> Plan {
     let id = |s: u32| inputs.satellites[s as usize].id;
     let mut slots: Vec<Slot> = solution
         .slots
-        .iter()
+        .par_iter()
         .map(|s| Slot {
             cell: inputs.cells[s.cell as usize].id,
             satellite: id(s.satellite),
@@ -88,7 +93,7 @@ fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option
             slices: s.slices,
             terminals: s.terminals,
             radio_kbps: s.radio_kbps,
-            radio_up_kbps: radio_up_kbps(inputs, s),
+            radio_up_kbps: radio_up_kbps(inputs, geography, s),
             delivered_kbps: s.delivered_kbps,
             landing: s.way,
         })
@@ -169,12 +174,14 @@ fn compose(inputs: &Inputs, scene: &Scene, solution: &Solution, previous: Option
 }
 
 /// What so many slices of the beam carry toward the satellite, kbit/s.
-fn radio_up_kbps(inputs: &Inputs, slot: &SolvedSlot) -> u32 {
+fn radio_up_kbps(inputs: &Inputs, geography: &Geography, slot: &SolvedSlot) -> u32 {
     let cell = slot.cell as usize;
     let user = &inputs.profile.user;
-    let [start, end] = Look::at(inputs.cells[cell].centre)
-        .sights(&inputs.satellites[slot.satellite as usize])
-        .map(|sight| user.up.kbps(sight, inputs.weather.up(cell)));
+    let satellite = &inputs.satellites[slot.satellite as usize];
+    let [start, end] = [satellite.start, satellite.end].map(|position| {
+        let sight = geography.limit(cell).look(position);
+        user.up.kbps(sight, inputs.weather.up(cell))
+    });
     let slices = u32::from(user.time_slices.max(1));
     (u64::from(start.min(end)) * u64::from(slot.slices) / u64::from(slices)) as u32
 }

@@ -5,8 +5,9 @@
 
 use crate::inputs::{Cell, Inputs, SatelliteState};
 use core::f64::consts::PI;
-use skyweave_base::{CellId, Ecef, EpochNumber, Geodetic, MEAN_EARTH_RADIUS_M, SatId, Seed, Vec3};
-use skyweave_radio::{PointLimit, Standing};
+use fearless_simd::{Simd, f64x8, prelude::*};
+use skyweave_base::{CellId, EpochNumber, Geodetic, MEAN_EARTH_RADIUS_M, SatId, Seed, Vec3};
+use skyweave_radio::{PointLimit, Standings};
 
 /// What the planner prefers among satellites that would serve a cell equally well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -75,15 +76,16 @@ const LONGEST_STAY: f64 = 16.0;
 
 /// Ranks of the pairs of an epoch.
 pub(crate) struct Ranking {
-    preference: Preference,
     epoch: EpochNumber,
     /// The least sine of the elevation that the limit allows.
     least_sin: f64,
+    ids: Vec<SatId>,
     arcs: Vec<Arc>,
 }
 
-/// What a satellite's path over the ground is made of.
+/// What a satellite's path over the ground is made of: one cache line.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 struct Arc {
     start: Vec3,
     end: Vec3,
@@ -110,73 +112,89 @@ impl Arc {
             least_m: radius_m * half.cos(),
         }
     }
+}
 
-    /// For how many epochs, the present one included, the satellite stays high enough over a place. On a circle the product
-    /// p of both vectors follows p″ = −ω² p: to second order p(n) = p₀ + b n − ω² p₀ n²/2. A sphere and a parabola are good
-    /// enough for a rank: within an epoch for passes of 8 to 16.
-    fn stay_epochs(&self, place: Vec3, place_radius_m: f64) -> f64 {
-        let first = place.dot(self.start);
-        let curve = first * self.step2;
-        let slope = place.dot(self.end) - first + curve / 2.0;
-        let above = (first - self.least_m * place_radius_m).max(0.0);
-        (slope + (slope * slope + 2.0 * curve * above).sqrt()) / curve
-    }
+/// Eight arcs, by their parts.
+pub(crate) struct Arcs<S: Simd> {
+    pub(crate) start: [f64x8<S>; 3],
+    pub(crate) end: [f64x8<S>; 3],
+    step2: f64x8<S>,
+    least_m: f64x8<S>,
+}
+
+/// For how many epochs, the present one included, a satellite stays high enough over a place. On a circle the product p of both
+/// vectors follows p″ = −ω² p: to second order p(n) = p₀ + b n − ω² p₀ n²/2. A sphere and a parabola are good enough for a rank:
+/// within an epoch for passes of 8 to 16. `first` and `second` are p at the ends of the epoch, `least` is p at the mask.
+#[inline(always)]
+fn stay_epochs<S: Simd>(simd: S, [first, second, step2, least]: [f64x8<S>; 4]) -> f64x8<S> {
+    let curve = first * step2;
+    let slope = second - first + curve * 0.5;
+    let above = (first - least).max(f64x8::splat(simd, 0.0));
+    (slope + (slope * slope + curve * 2.0 * above).sqrt()) / curve
+}
+
+/// For how many epochs, the present one included, a satellite stays out of the declinations where the GSO arc matters, as far as
+/// it goes on as in this epoch; one that is among them now has a beam only at an end of the arc, and counts as staying.
+#[inline(always)]
+fn clear_epochs<S: Simd>(
+    simd: S,
+    (low, high): (f64, f64),
+    start: f64x8<S>,
+    end: f64x8<S>,
+) -> f64x8<S> {
+    let splat = |value| f64x8::splat(simd, value);
+    let step = end - start;
+    let left = step
+        .simd_gt(splat(0.0))
+        .select(splat(low) - end, end - splat(high));
+    left.simd_ge(splat(0.0))
+        .select(left / step.abs() + 1.0, splat(f64::INFINITY))
 }
 
 /// A cell's place, ready for questions of rank.
 pub(crate) struct Vantage {
     cell: CellId,
-    origin: Ecef,
+    origin: Vec3,
     radius_m: f64,
-    north: Vec3,
-    east: Vec3,
     gso_band: Option<(f64, f64)>,
+    /// Only where the preference asks for directions.
+    north_east: Option<(Vec3, Vec3)>,
 }
 
 impl Vantage {
     /// Under the limit of its own place.
-    pub(crate) fn of(cell: &Cell, limit: &PointLimit) -> Self {
-        let Geodetic {
-            lat_rad, lon_rad, ..
-        } = cell.centre;
-        let (sin_lat, cos_lat) = lat_rad.sin_cos();
-        let (sin_lon, cos_lon) = lon_rad.sin_cos();
-        let origin = cell.centre.to_ecef();
+    #[inline(always)]
+    pub(crate) fn of(cell: &Cell, limit: &PointLimit, preference: Preference) -> Self {
+        let origin = limit.origin().0;
         Self {
             cell: cell.id,
             origin,
-            radius_m: origin.0.norm(),
-            north: Vec3::new(-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat),
-            east: Vec3::new(-sin_lon, cos_lon, 0.0),
+            radius_m: origin.norm(),
             gso_band: limit.gso_band(),
+            north_east: match preference {
+                Preference::Capacity => None,
+                Preference::AsObserved => Some(north_east(cell.centre)),
+            },
         }
     }
+}
 
-    /// For how many epochs, the present one included, a satellite stays out of the declinations where the GSO arc matters, as
-    /// far as it goes on as in this epoch; one that is among them now has a beam only at an end of the arc, and counts as staying.
-    fn clear_epochs(&self, start: Standing, end: Standing) -> f64 {
-        let Some((low, high)) = self.gso_band else {
-            return f64::INFINITY;
-        };
-        let step = end.sin_declination - start.sin_declination;
-        let left = match step > 0.0 {
-            true => low - end.sin_declination,
-            false => end.sin_declination - high,
-        };
-        match left >= 0.0 {
-            true => 1.0 + left / step.abs(),
-            false => f64::INFINITY,
-        }
-    }
+fn north_east(place: Geodetic) -> (Vec3, Vec3) {
+    let (sin_lat, cos_lat) = place.lat_rad.sin_cos();
+    let (sin_lon, cos_lon) = place.lon_rad.sin_cos();
+    (
+        Vec3::new(-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat),
+        Vec3::new(-sin_lon, cos_lon, 0.0),
+    )
 }
 
 impl Ranking {
     pub(crate) fn new(inputs: &Inputs) -> Self {
         let min_elevation_rad = inputs.profile.user.limit.min_elevation_rad().max(0.0);
         Self {
-            preference: inputs.preference,
             epoch: inputs.epoch,
             least_sin: min_elevation_rad.sin(),
+            ids: inputs.satellites.iter().map(|s| s.id).collect(),
             arcs: inputs
                 .satellites
                 .iter()
@@ -185,34 +203,106 @@ impl Ranking {
         }
     }
 
-    /// How willingly a cell is served by a satellite that stands so at both ends of the epoch.
-    pub(crate) fn rank(
-        &self,
-        from: &Vantage,
-        satellite: (usize, SatId),
-        stands: (Standing, Standing),
-    ) -> u8 {
-        let (start, end) = stands;
-        let sin_elevation = (start.sin_elevation + end.sin_elevation) / 2.0;
-        let arc = &self.arcs[satellite.0];
-        let merit = match self.preference {
-            Preference::Capacity => {
-                let height = (sin_elevation - self.least_sin) / (1.0 - self.least_sin);
-                let in_view = arc.stay_epochs(from.origin.0, from.radius_m);
-                let stay = in_view.min(from.clear_epochs(start, end)) / LONGEST_STAY;
-                (1.0 - STAY_SHARE) * height + STAY_SHARE * stay.min(1.0)
+    /// The arcs of at least one satellite. Lanes beyond the last hold the last.
+    #[inline(always)]
+    pub(crate) fn arcs<S: Simd>(&self, simd: S, satellites: &[u32]) -> Arcs<S> {
+        let mut parts = [[0.0; 8]; 8];
+        for i in 0..8 {
+            let satellite = satellites[i.min(satellites.len() - 1)];
+            let arc = &self.arcs[satellite as usize];
+            let (start, end) = (arc.start, arc.end);
+            let row = [start.x, start.y, start.z, end.x, end.y, end.z];
+            for (part, value) in parts.iter_mut().zip(row) {
+                part[i] = value;
             }
-            Preference::AsObserved => {
-                let line = arc.start - from.origin.0;
-                let (north, east) = (line.dot(from.north), line.dot(from.east));
-                let weight = observed_weight(sin_elevation.asin(), north / north.hypot(east));
-                // The largest u^(1/w) is each with a probability proportional to its w: P. S. Efraimidis and P. G. Spirakis,
-                // "Weighted random sampling with a reservoir", Information Processing Letters 97 (2006).
-                let draw = seed(from.cell, self.epoch).child("satellite", satellite.1.0.into());
-                draw.rng().next_f64().powf(1.0 / weight)
+            (parts[6][i], parts[7][i]) = (arc.step2, arc.least_m);
+        }
+        let lanes = |part: usize| f64x8::from_slice(simd, &parts[part]);
+        Arcs {
+            start: [lanes(0), lanes(1), lanes(2)],
+            end: [lanes(3), lanes(4), lanes(5)],
+            step2: lanes(6),
+            least_m: lanes(7),
+        }
+    }
+
+    /// How willingly a cell is served by satellites that stand so at both ends of the epoch, 0 to 255; `asked` has a bit for each
+    /// that matters.
+    #[inline(always)]
+    pub(crate) fn ranks<S: Simd>(
+        &self,
+        simd: S,
+        from: &Vantage,
+        satellites: &[u32],
+        arcs: &Arcs<S>,
+        (start, end): (&Standings<S>, &Standings<S>),
+        asked: u8,
+    ) -> [f64; 8] {
+        let sin_elevation = (start.sin_elevation + end.sin_elevation) * 0.5;
+        let merits = match from.north_east {
+            None => self.capacity(simd, from, arcs, start, end, sin_elevation),
+            Some(axes) => {
+                let [x, y, z]: [[f64; 8]; 3] = arcs.start.map(Into::into);
+                let sin_elevation: [f64; 8] = sin_elevation.into();
+                let mut merits = [0.0; 8];
+                for (i, &satellite) in satellites.iter().enumerate() {
+                    if asked >> i & 1 == 1 {
+                        let position = Vec3::new(x[i], y[i], z[i]);
+                        merits[i] =
+                            self.observed(from, axes, satellite, position, sin_elevation[i]);
+                    }
+                }
+                f64x8::from_slice(simd, &merits)
             }
         };
-        (255.0 * merit.clamp(0.0, 1.0)) as u8
+        let (least, most) = (f64x8::splat(simd, 0.0), f64x8::splat(simd, 1.0));
+        (merits.max(least).min(most) * 255.0).into()
+    }
+
+    #[inline(always)]
+    fn capacity<S: Simd>(
+        &self,
+        simd: S,
+        from: &Vantage,
+        arcs: &Arcs<S>,
+        start: &Standings<S>,
+        end: &Standings<S>,
+        sin_elevation: f64x8<S>,
+    ) -> f64x8<S> {
+        let p = from.origin;
+        let product = |[x, y, z]: [f64x8<S>; 3]| x * p.x + y * p.y + z * p.z;
+        let height = (sin_elevation - self.least_sin) / (1.0 - self.least_sin);
+        let products = [
+            product(arcs.start),
+            product(arcs.end),
+            arcs.step2,
+            arcs.least_m * from.radius_m,
+        ];
+        let mut stay = stay_epochs(simd, products);
+        if let Some(band) = from.gso_band {
+            let clear = clear_epochs(simd, band, start.sin_declination, end.sin_declination);
+            stay = stay.min(clear);
+        }
+        let stay = (stay * (1.0 / LONGEST_STAY)).min(f64x8::splat(simd, 1.0));
+        height * (1.0 - STAY_SHARE) + stay * STAY_SHARE
+    }
+
+    fn observed(
+        &self,
+        from: &Vantage,
+        (north, east): (Vec3, Vec3),
+        satellite: u32,
+        position: Vec3,
+        sin_elevation: f64,
+    ) -> f64 {
+        let line = position - from.origin;
+        let (north, east) = (line.dot(north), line.dot(east));
+        let weight = observed_weight(sin_elevation.asin(), north / north.hypot(east));
+        // The largest u^(1/w) is each with a probability proportional to its w: P. S. Efraimidis and P. G. Spirakis,
+        // "Weighted random sampling with a reservoir", Information Processing Letters 97 (2006).
+        let id = self.ids[satellite as usize];
+        let draw = seed(from.cell, self.epoch).child("satellite", id.0.into());
+        draw.rng().next_f64().powf(1.0 / weight)
     }
 }
 
@@ -231,8 +321,9 @@ fn seed(cell: CellId, epoch: EpochNumber) -> Seed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fearless_simd::{Level, dispatch};
     use proptest::prelude::*;
-    use skyweave_base::Enu;
+    use skyweave_base::{Ecef, Enu};
 
     /// On a circle at 550 km, `n` epochs of 15 s from now; the Earth stands still, as it does in a rank.
     fn on_circle(inclination_rad: f64, phase_rad: f64, n: f64) -> Ecef {
@@ -264,7 +355,12 @@ mod tests {
             let first = (0..200).map(|i| f64::from(-i) / 10.0).find(|&n| !is_up(n)).unwrap_or(-20.0);
             prop_assume!(last - first > 8.0);
             let satellite = SatelliteState { id: SatId(0), start: at(0.0), end: at(1.0) };
-            let stay = Arc::new(&satellite, LEAST_RAD).stay_epochs(place.to_ecef().0, place.to_ecef().0.norm());
+            let (arc, here) = (Arc::new(&satellite, LEAST_RAD), place.to_ecef().0);
+            let given = [here.dot(arc.start), here.dot(arc.end), arc.step2, arc.least_m * here.norm()];
+            let stay: [f64; 8] = dispatch!(Level::new(), simd => {
+                stay_epochs(simd, given.map(|value| f64x8::splat(simd, value))).into()
+            });
+            let stay = stay[0];
             prop_assert!((stay - last).abs() < 1.0, "{stay} {last}");
         }
     }

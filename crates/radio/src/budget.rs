@@ -282,6 +282,17 @@ impl LinkBudget {
     /// eighth of a decibel make. For hundreds of thousands of cells with tens of satellites each.
     pub(crate) fn tabulated_kbps(&self, sin_elevation: f64, fade: Fade) -> u32 {
         let bin = ((sin_elevation.max(0.0) * SINE_BINS as f64) as usize).min(SINE_BINS - 1);
+        self.tabulated_in(bin, fade)
+    }
+
+    /// [`tabulated_kbps`](Self::tabulated_kbps) by bin of the sine.
+    pub(crate) fn tabulated_row(&self, fade: Fade) -> Vec<u32> {
+        (0..SINE_BINS)
+            .map(|bin| self.tabulated_in(bin, fade))
+            .collect()
+    }
+
+    fn tabulated_in(&self, bin: usize, fade: Fade) -> u32 {
         let slope = (fade.slope * (SLOPE_STEPS as f32 / Fade::MAX_SLOPE)).ceil() as usize;
         let db = fade.zenith_db * self.stretch[slope.min(SLOPE_STEPS) * SINE_BINS + bin];
         let step = (db * (1.0 / FADE_STEP_DB) as f32).ceil() as usize;

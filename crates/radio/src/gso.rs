@@ -1,6 +1,7 @@
 //! The angle to the GSO arc: the circle of geostationary satellites as a ground point sees it.
 
 use core::f64::consts::PI;
+use fearless_simd::{Simd, f64x8, prelude::*};
 use skyweave_base::{Ecef, Geodetic, Vec3};
 
 /// Radius of the geostationary orbit, m (Recommendation ITU-R S.1503-3, table of constants: 42,164.2 km).
@@ -205,6 +206,29 @@ impl GsoZone {
                 return true;
             }
         }
+        self.holds_by_search(direction)
+    }
+
+    /// What the comparisons of [`holds`](Self::holds) say of eight directions: which are near, and of which it takes the search,
+    /// as bits.
+    #[inline(always)]
+    pub(crate) fn short_cuts<S: Simd>(&self, simd: S, [x, y, z]: [f64x8<S>; 3]) -> (u8, u8) {
+        let splat = |value| f64x8::splat(simd, value);
+        let (meridian, east) = (self.arc.meridian, self.arc.east);
+        let is_clear = z.simd_lt(splat(self.outer.0)) | z.simd_gt(splat(self.outer.1));
+        let along = x * meridian.x + y * meridian.y;
+        let across = x * east.x + y * east.y;
+        let is_near = z.simd_gt(splat(self.inner.0))
+            & z.simd_lt(splat(self.inner.1))
+            & along.simd_gt(splat(0.0))
+            & (along * along).simd_gt(splat(self.cot2_end) * across * across);
+        let clear = is_clear.to_bitmask() as u8;
+        let near = is_near.to_bitmask() as u8 & !clear;
+        (near, !clear & !near)
+    }
+
+    /// The full answer.
+    pub(crate) fn holds_by_search(&self, direction: Vec3) -> bool {
         self.arc.cos_separation(direction) > self.cos_exclusion
     }
 }

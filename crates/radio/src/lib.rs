@@ -23,10 +23,10 @@ pub use budget::{BudgetLines, LinkBudget, LinkParameters, Power, Receiver};
 pub use fade::{Fade, REFERENCE_CLIMATE};
 pub use gso::{GSO_RADIUS_M, GsoArc};
 pub use interference::CoChannel;
-pub use limit::{PointLimit, Standing, Verdict};
+pub use limit::{PointLimit, Standing, Standings, Verdict};
 pub use modem::Modem;
 pub use profile::{
     FeederLinks, LaserLinks, LinkLimit, ProcessingDelays, Profile, RateModel, UserLinks,
 };
-pub use rates::{RateTable, Sight};
+pub use rates::{RateTable, Sight, SkyRates};
 pub use toml_profile::ProfileError;

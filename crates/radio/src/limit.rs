@@ -2,6 +2,8 @@
 
 use crate::LinkLimit;
 use crate::gso::GsoZone;
+use crate::rates::Sight;
+use fearless_simd::{Simd, f64x8, prelude::*};
 use skyweave_base::{Ecef, Ellipsoid, Geodetic, Vec3};
 
 /// What a link limit says of a satellite.
@@ -22,6 +24,19 @@ pub struct Standing {
     pub sin_elevation: f64,
     /// Sine of the topocentric declination: of the angle from the plane of the equator.
     pub sin_declination: f64,
+}
+
+/// Where eight satellites stand, seen from a place, and what the limit says of each: one bit for each lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Standings<S: Simd> {
+    /// [`Standing::sin_elevation`].
+    pub sin_elevation: f64x8<S>,
+    /// [`Standing::sin_declination`].
+    pub sin_declination: f64x8<S>,
+    /// [`Verdict::Allowed`].
+    pub allowed: u8,
+    /// [`Verdict::NearGsoArc`].
+    pub near_gso_arc: u8,
 }
 
 /// A link limit at one place of the ground, with everything computed that does not depend on the satellite.
@@ -119,6 +134,50 @@ impl PointLimit {
         (verdict, standing)
     }
 
+    /// What [`PointLimit::sight`] says of eight satellites, given by their components: to the last bit, on every processor.
+    #[inline(always)]
+    pub fn sights<S: Simd>(&self, simd: S, [x, y, z]: [f64x8<S>; 3]) -> Standings<S> {
+        let (origin, up) = (self.origin, self.up);
+        let (x, y, z) = (x - origin.x, y - origin.y, z - origin.z);
+        let range2 = x * x + y * y + z * z;
+        let scale = f64x8::splat(simd, 1.0) / range2.sqrt();
+        let (x, y, z) = (x * scale, y * scale, z * scale);
+        let sin_elevation = x * up.x + y * up.y + z * up.z;
+        let out_of_reach = range2.simd_gt(f64x8::splat(simd, self.max_range2_m2))
+            | sin_elevation.simd_lt(f64x8::splat(simd, self.min_sin_elevation));
+        let in_reach = !out_of_reach.to_bitmask() as u8;
+        let mut near = 0;
+        if let Some(zone) = &self.gso {
+            let unsure;
+            (near, unsure) = zone.short_cuts(simd, [x, y, z]);
+            let mut unsure = unsure & in_reach;
+            if unsure != 0 {
+                let (x, y, z): ([f64; 8], [f64; 8], [f64; 8]) = (x.into(), y.into(), z.into());
+                while unsure != 0 {
+                    let i = unsure.trailing_zeros() as usize;
+                    unsure &= unsure - 1;
+                    near |= u8::from(zone.holds_by_search(Vec3::new(x[i], y[i], z[i]))) << i;
+                }
+            }
+        }
+        Standings {
+            sin_elevation,
+            sin_declination: z,
+            allowed: in_reach & !near,
+            near_gso_arc: in_reach & near,
+        }
+    }
+
+    /// How a satellite stands to the place.
+    pub fn look(&self, satellite: Ecef) -> Sight {
+        Sight::new(Ecef(self.origin), self.up, satellite)
+    }
+
+    /// The place itself.
+    pub fn origin(&self) -> Ecef {
+        Ecef(self.origin)
+    }
+
     /// Sines of the declinations outside which the GSO arc is no matter; `None` where it is none anywhere.
     pub fn gso_band(&self) -> Option<(f64, f64)> {
         self.gso.as_ref().map(GsoZone::band)
@@ -139,6 +198,7 @@ impl PointLimit {
 mod tests {
     use super::*;
     use crate::GsoArc;
+    use fearless_simd::{Level, dispatch};
     use proptest::prelude::*;
     use skyweave_base::Enu;
 
@@ -169,6 +229,48 @@ mod tests {
             prop_assert_eq!(limit.at(place).judge(satellite), expected);
             let range = LinkLimit::Range { max_range_m: 1_000e3 };
             prop_assert_eq!(range.at(place).allows(satellite), look.range_m <= 1_000e3);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn many_at_once_are_seen_as_one_by_one(
+            lat in -90.0..=90.0_f64, exclusion_rad in 0.0..0.4_f64,
+            at in proptest::collection::vec((-15.0..15.0_f64, -25.0..25.0_f64), 8),
+        ) {
+            let place = Geodetic::from_degrees(lat, 20.0).unwrap();
+            let satellites: Vec<Ecef> = at
+                .iter()
+                .map(|(dlat, dlon)| {
+                    let lat = (lat + dlat).clamp(-90.0, 90.0);
+                    let under = Geodetic::from_degrees(lat, 20.0 + dlon).unwrap();
+                    Geodetic { height_m: 550e3, ..under }.to_ecef()
+                })
+                .collect();
+            let axis = |of: fn(&Vec3) -> f64| -> [f64; 8] {
+                core::array::from_fn(|i| of(&satellites[i].0))
+            };
+            let axes = [axis(|v| v.x), axis(|v| v.y), axis(|v| v.z)];
+            for limit in [
+                LinkLimit::Elevation { min_elevation_rad: 0.4, gso_exclusion_rad: exclusion_rad },
+                LinkLimit::Range { max_range_m: 1_000e3 },
+            ] {
+                let limit = limit.at(place);
+                type Found = ([f64; 8], [f64; 8], u8, u8);
+                let (sin_elevation, sin_declination, allowed, near): Found =
+                    dispatch!(Level::new(), simd => {
+                        let lanes = axes.map(|axis| f64x8::from_slice(simd, &axis));
+                        let many = limit.sights(simd, lanes);
+                        (many.sin_elevation.into(), many.sin_declination.into(), many.allowed, many.near_gso_arc)
+                    });
+                for (i, &satellite) in satellites.iter().enumerate() {
+                    let (verdict, stands) = limit.sight(satellite);
+                    prop_assert_eq!(allowed >> i & 1 == 1, verdict == Verdict::Allowed);
+                    prop_assert_eq!(near >> i & 1 == 1, verdict == Verdict::NearGsoArc);
+                    prop_assert_eq!(sin_elevation[i], stands.sin_elevation);
+                    prop_assert_eq!(sin_declination[i], stands.sin_declination);
+                }
+            }
         }
     }
 

@@ -71,15 +71,21 @@ impl FeederLinks {
 
 /// A rate model toward the ground, ready for many questions: never more than the model says.
 #[derive(Clone, Debug)]
-pub struct RateTable(Table);
+pub struct RateTable {
+    /// The least rate in each bin of the sine from 0 to 1, under a clear sky: within 0.1 % of the model where the rate changes by
+    /// less than its double from horizon to zenith.
+    clear: Vec<u32>,
+    /// Minds fades, and brings a table of its own.
+    budget: Option<Arc<LinkBudget>>,
+}
 
-#[derive(Clone, Debug)]
-enum Table {
-    /// The least rate in each bin of the sine from 0 to 1: within 0.1 % of the model where the rate changes by less than its
-    /// double from horizon to zenith.
-    BySine(Vec<u32>),
-    /// The budget brings its own.
-    Budget(Arc<LinkBudget>),
+/// A [`RateTable`] under one sky.
+#[derive(Clone, Copy, Debug)]
+pub enum SkyRates<'a> {
+    /// By bin of the sine.
+    Clear(&'a [u32]),
+    /// By the budget's table.
+    Faded(&'a LinkBudget, Fade),
 }
 
 const BINS: usize = 1024;
@@ -87,39 +93,58 @@ const BINS: usize = 1024;
 impl RateTable {
     /// Of a model.
     pub fn new(model: &RateModel) -> Self {
+        let without_budget = |clear| Self {
+            clear,
+            budget: None,
+        };
         let points = match model {
             RateModel::LinkBudget(budget) if budget.is_tabulated() => {
-                return Self(Table::Budget(Arc::clone(budget)));
+                return Self {
+                    clear: budget.tabulated_row(budget.clear()),
+                    budget: Some(Arc::clone(budget)),
+                };
             }
             // A budget of given power toward the ground is none that a profile can hold; it carries nothing.
-            RateModel::LinkBudget(_) => return Self(Table::BySine(vec![0; BINS])),
-            RateModel::Fixed(kbps) => return Self(Table::BySine(vec![*kbps; BINS])),
+            RateModel::LinkBudget(_) => return without_budget(vec![0; BINS]),
+            RateModel::Fixed(kbps) => return without_budget(vec![*kbps; BINS]),
             RateModel::ByElevation(points) => points,
         };
         let edge = |i: usize| by_elevation(points, (i as f64 / BINS as f64).min(1.0).asin());
         let mut kbps: Vec<u32> = (0..BINS).map(|i| edge(i).min(edge(i + 1))).collect();
         // Between two points the rate is monotonic; a point inside a bin may be lower than both its edges.
         for &(elevation_rad, rate) in points.iter().filter(|(e, _)| *e >= 0.0) {
-            let bin = &mut kbps[bin(elevation_rad.sin())];
+            let bin = &mut kbps[bin(elevation_rad.sin(), BINS)];
             *bin = rate.min(*bin);
         }
-        Self(Table::BySine(kbps))
+        without_budget(kbps)
     }
 
-    /// The rate for the whole epoch, kbit/s: the lesser of those at its ends. `fade` as in [`RateModel::kbps`].
-    pub fn kbps(&self, sin_start: f64, sin_end: f64, fade: Option<Fade>) -> u32 {
-        match &self.0 {
-            Table::BySine(kbps) => kbps[bin(sin_start)].min(kbps[bin(sin_end)]),
-            // Rates rise with elevation.
-            Table::Budget(budget) => {
-                budget.tabulated_kbps(sin_start.min(sin_end), fade.unwrap_or(budget.clear()))
-            }
+    /// For places under one sky. `fade` as in [`RateModel::kbps`].
+    pub fn under(&self, fade: Option<Fade>) -> SkyRates<'_> {
+        match (&self.budget, fade) {
+            (Some(budget), Some(fade)) => SkyRates::Faded(budget, fade),
+            _ => SkyRates::Clear(&self.clear),
         }
     }
 }
 
-fn bin(sin_elevation: f64) -> usize {
-    ((sin_elevation.max(0.0) * BINS as f64) as usize).min(BINS - 1)
+impl SkyRates<'_> {
+    /// The rate for the whole epoch, kbit/s: the lesser of those at its ends.
+    #[inline(always)]
+    pub fn kbps(self, sin_start: f64, sin_end: f64) -> u32 {
+        match self {
+            Self::Clear(kbps) => {
+                kbps[bin(sin_start, kbps.len())].min(kbps[bin(sin_end, kbps.len())])
+            }
+            // Rates rise with elevation.
+            Self::Faded(budget, fade) => budget.tabulated_kbps(sin_start.min(sin_end), fade),
+        }
+    }
+}
+
+#[inline(always)]
+fn bin(sin_elevation: f64, bins: usize) -> usize {
+    ((sin_elevation.max(0.0) * bins as f64) as usize).min(bins - 1)
 }
 
 #[cfg(test)]
@@ -148,9 +173,10 @@ mod tests {
         let table = RateTable::new(&model);
         for i in 0..2_000 {
             let sight = at(core::f64::consts::FRAC_PI_2 * f64::from(i) / 2_000.0);
+            let rates = table.under(None);
             let (exact, got) = (
                 model.kbps(sight, None),
-                table.kbps(sight.sin_elevation, sight.sin_elevation, None),
+                rates.kbps(sight.sin_elevation, sight.sin_elevation),
             );
             assert!(
                 got <= exact && f64::from(got) > 0.98 * f64::from(exact),

@@ -254,7 +254,7 @@ proptest! {
             let model = &profile.user.down;
             let sight = sight(elevation);
             let fade = Fade { zenith_db, slope };
-            let got = RateTable::new(model).kbps(sight.sin_elevation, sight.sin_elevation, Some(fade));
+            let got = RateTable::new(model).under(Some(fade)).kbps(sight.sin_elevation, sight.sin_elevation);
             let exact = model.kbps(sight, Some(fade));
             prop_assert!(got <= exact, "{got} of {exact}");
             let RateModel::LinkBudget(budget) = model else { unreachable!() };
