@@ -1218,17 +1218,16 @@ impl<'a> Board<'a> {
                     let beam = self.beam(s, k, b);
                     for h in beam * self.slices..(beam + 1) * self.slices {
                         let slot = self.holders[h];
-                        if slot == NONE || !near.fits_without(b, slot, self.slices) {
-                            continue;
-                        }
-                        let place = self.places[slot as usize];
-                        let surplus =
-                            search.ending == Ending::Surplus && self.is_surplus(slot as usize);
-                        if self.room[beam] + place.slices < want
+                        // Most were visited: that is asked before the place is fetched from far away.
+                        if slot == NONE
                             || self.scratch.visited[slot as usize]
+                            || !near.fits_without(b, slot, self.slices)
+                            || self.room[beam] + self.places[slot as usize].slices < want
                         {
                             continue;
                         }
+                        let surplus =
+                            search.ending == Ending::Surplus && self.is_surplus(slot as usize);
                         self.scratch.visited[slot as usize] = true;
                         step.slot = slot;
                         search.steps.push(step);

@@ -1457,6 +1457,9 @@ fn link_fault(
         } => min_elevation_rad,
     };
     for (sight, _, when) in ends {
+        if sight.sin_elevation >= least_rad.sin() {
+            continue;
+        }
         let rad = sight.sin_elevation.clamp(-1.0, 1.0).asin();
         if rad < least_rad - ANGLE_TOLERANCE_RAD {
             return Some(Fault::Elevation {

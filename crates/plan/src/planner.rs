@@ -111,7 +111,7 @@ fn compose(
     let explanation = Explanation::new(scene, solution);
     let cells: Vec<CellOutcome> = inputs
         .cells
-        .iter()
+        .par_iter()
         .enumerate()
         .map(|(c, cell)| {
             let delivered_kbps = slots[first_slot[c]..first_slot[c + 1]]

@@ -12,7 +12,9 @@
 
 use crate::assign::Board;
 use crate::backhaul::{Backhaul, Way, choose_feeders, lasers_to_gateway};
+use crate::csr::Csr;
 use crate::instance::Instance;
+use rayon::prelude::*;
 
 /// Rounds of moving cells to where there is backhaul.
 const BALANCE_ROUNDS: usize = 4;
@@ -172,27 +174,55 @@ fn point_idle_antennas(
 
 /// What each satellite could use at most, kbit/s: all its beams full.
 fn potential_kbps(instance: &Instance) -> Vec<u64> {
-    let mut best = vec![0_u32; instance.network.satellites];
-    for c in 0..instance.cells.len() {
-        for i in instance.reach.satellites.range(c) {
-            let s = instance.reach.satellites.items()[i] as usize;
-            best[s] = best[s].max(instance.reach.rates.of_pair(i));
-        }
-    }
+    let best = by_satellite(instance, u64::max, |c| {
+        let rates = &instance.reach.rates;
+        let range = instance.reach.satellites.range(c);
+        range.map(|pair| u64::from(rates.of_pair(pair)))
+    });
     let beams = u64::from(instance.beams.channels) * u64::from(instance.beams.beams_per_channel);
-    best.iter().map(|&rate| beams * u64::from(rate)).collect()
+    best.iter().map(|&rate| beams * rate).collect()
 }
 
 /// What each satellite would be asked if every cell asked all satellites in its reach alike, kbit/s.
 fn expected_load(instance: &Instance) -> Vec<u64> {
-    let mut load = vec![0; instance.network.satellites];
-    for (c, ask) in instance.cells.iter().enumerate() {
-        let row = instance.reach.satellites.row(c);
-        for &s in row {
-            load[s as usize] += ask.demand_kbps / row.len() as u64;
-        }
-    }
-    load
+    by_satellite(
+        instance,
+        |a, b| a + b,
+        |c| {
+            let satellites = instance.reach.satellites.range(c).len();
+            let each = instance.cells[c].demand_kbps / satellites.max(1) as u64;
+            core::iter::repeat_n(each, satellites)
+        },
+    )
+}
+
+/// For each satellite, 0 joined with what each cell has for it: `of_cell` gives one value for each satellite in a cell's reach.
+/// In what order they are joined must not matter.
+fn by_satellite<I: Iterator<Item = u64>>(
+    instance: &Instance,
+    join: impl Fn(u64, u64) -> u64 + Sync,
+    of_cell: impl Fn(usize) -> I + Sync,
+) -> Vec<u64> {
+    /// Cells of one task: much more work than to join two lists of all satellites.
+    const CHUNK: usize = 1 << 15;
+    let satellites = &instance.reach.satellites;
+    let cells = instance.cells.len();
+    let nothing = || vec![0; instance.network.satellites];
+    (0..cells.div_ceil(CHUNK))
+        .into_par_iter()
+        .map(|chunk| {
+            let mut joined = nothing();
+            for c in chunk * CHUNK..cells.min((chunk + 1) * CHUNK) {
+                for (&s, value) in satellites.row(c).iter().zip(of_cell(c)) {
+                    joined[s as usize] = join(joined[s as usize], value);
+                }
+            }
+            joined
+        })
+        .reduce(nothing, |mut a, b| {
+            a.iter_mut().zip(b).for_each(|(a, b)| *a = join(*a, b));
+            a
+        })
 }
 
 /// What the slots on each satellite ask, kbit/s.
@@ -206,40 +236,57 @@ fn loads(instance: &Instance, slots: &[SolvedSlot]) -> Vec<u64> {
 
 /// Shares what each satellite carries among its slots, max-min by rate per terminal, and gives each slot its way.
 fn share(instance: &Instance, slots: &mut [SolvedSlot], carried: &[u64], ways: &[Way]) {
-    let mut of_satellite: Vec<Vec<u32>> = vec![Vec::new(); carried.len()];
-    for (i, slot) in slots.iter().enumerate() {
-        of_satellite[slot.satellite as usize].push(i as u32);
-    }
-    let mut first_way = 0;
-    for (s, list) in of_satellite.iter().enumerate() {
-        let end_way = first_way
-            + ways[first_way..]
-                .iter()
-                .take_while(|w| w.path[0] as usize == s)
-                .count();
-        let asks: Vec<(u64, u64)> = list
+    let of_slot: Csr<u32> = {
+        let mut satellites = Csr::default();
+        slots
             .iter()
-            .map(|&i| {
-                let slot = &slots[i as usize];
-                (u64::from(slot.terminals), asked_by(instance, slot))
-            })
-            .collect();
-        for (&i, kbps) in list.iter().zip(fair_shares(&asks, carried[s])) {
-            slots[i as usize].delivered_kbps = kbps as u32;
+            .for_each(|s| satellites.push_row([s.satellite]));
+        satellites
+    };
+    let of_satellite = of_slot.transposed(carried.len());
+    let mut first_way = vec![0];
+    for s in 0..carried.len() {
+        let start = first_way[s];
+        let own = ways[start..].iter().take_while(|w| w.path[0] as usize == s);
+        first_way.push(start + own.count());
+    }
+    let shares: Vec<Vec<(u32, u32)>> = (0..carried.len())
+        .into_par_iter()
+        .map(|s| {
+            let list: Vec<&SolvedSlot> = (of_satellite.row(s).iter())
+                .map(|&i| &slots[i as usize])
+                .collect();
+            let asks: Vec<(u64, u64)> = list
+                .iter()
+                .map(|slot| (u64::from(slot.terminals), asked_by(instance, slot)))
+                .collect();
+            let delivered = fair_shares(&asks, carried[s]);
+            let mut shares: Vec<(u32, u32)> = list
+                .iter()
+                .zip(&delivered)
+                .map(|(slot, &kbps)| (kbps as u32, slot.way))
+                .collect();
+            let ways = &ways[first_way[s]..first_way[s + 1]];
+            let mut left: Vec<u64> = ways.iter().map(|w| w.kbps).collect();
+            let mut order: Vec<usize> = (0..list.len()).collect();
+            order.sort_by_key(|&i| (core::cmp::Reverse(shares[i].0), i));
+            for i in order {
+                // The way with most left: whole slots stay on one way as far as they fit; of equal ones the shorter.
+                let Some(way) = (0..left.len()).max_by_key(|&w| (left[w], core::cmp::Reverse(w)))
+                else {
+                    break;
+                };
+                left[way] = left[way].saturating_sub(shares[i].0.into());
+                shares[i].1 = (first_way[s] + way) as u32;
+            }
+            shares
+        })
+        .collect();
+    for (s, shares) in shares.into_iter().enumerate() {
+        for (&i, (kbps, way)) in of_satellite.row(s).iter().zip(shares) {
+            slots[i as usize].delivered_kbps = kbps;
+            slots[i as usize].way = way;
         }
-        let mut left: Vec<u64> = ways[first_way..end_way].iter().map(|w| w.kbps).collect();
-        let mut order = list.clone();
-        order.sort_by_key(|&i| (core::cmp::Reverse(slots[i as usize].delivered_kbps), i));
-        for i in order {
-            // The way with most left: whole slots stay on one way as far as they fit; of equal ones the shorter.
-            let Some(way) = (0..left.len()).max_by_key(|&w| (left[w], core::cmp::Reverse(w)))
-            else {
-                break;
-            };
-            left[way] = left[way].saturating_sub(slots[i as usize].delivered_kbps.into());
-            slots[i as usize].way = (first_way + way) as u32;
-        }
-        first_way = end_way;
     }
 }
 
