@@ -866,3 +866,125 @@ fn commands_need_a_name_and_a_reason() {
     );
     assert_eq!(r, before);
 }
+
+#[test]
+fn a_place_is_open_where_the_first_access_area_says_so() {
+    let with = |area: ServiceArea| {
+        let mut register = register(1);
+        register.apply(&command(Action::PutArea(area))).unwrap();
+        Policy::new(&register)
+    };
+    let open = |policy: &Policy, lat: f64, lon: f64, t: Time| policy.is_open(place(lat, lon), t);
+    let plain = Policy::new(&register(1));
+    for (lat, lon, expected) in [
+        (48.0, 30.0, true),
+        // Within the country, and closed by an area of greater precedence: on both sides of its border, in one H3 cell.
+        (48.0, 36.9999, true),
+        (48.0, 37.0001, false),
+        // A sea area says nothing of who may have service, nor does one of speed.
+        (42.0, 30.0, false),
+        (44.5, 30.0, true),
+        (60.0, 10.0, false),
+    ] {
+        assert_eq!(open(&plain, lat, lon, now()), expected, "{lat}, {lon}");
+    }
+    // Where an allow list decides, it is open for those on it; deny comes before allow at one precedence.
+    let (list, pop) = (LIST, None);
+    let listed = AreaKind::AllowListRequired { list, pop };
+    assert!(open(&with(area(1, HOME, 10, listed)), 48.0, 30.0, now()));
+    let shown = Blocked::Country;
+    let denied = with(area(9, HOME, 10, AreaKind::Deny { shown }));
+    assert!(!open(&denied, 48.0, 30.0, now()));
+    // An area holds from its first instant on and not at its end.
+    let (second, nano) = (Span::from_secs(1), Span::from_nanos(1));
+    let mut passing = area(9, [0.0, 0.0, 5.0, 5.0], 0, AreaKind::Allow { pop });
+    passing.validity.from = Some(now());
+    passing.validity.until = Some(now() + second);
+    let passing = with(passing);
+    let at = |t| open(&passing, 2.0, 2.0, t);
+    assert!(!at(now() - nano) && at(now()) && at(now() + second - nano) && !at(now() + second));
+    // Where no area says anything, what holds elsewhere.
+    let mut register = register(1);
+    let defaults = Defaults {
+        elsewhere: Elsewhere::Open,
+        ..register.defaults()
+    };
+    let set = command(Action::SetDefaults(defaults));
+    register.apply(&set).unwrap();
+    let elsewhere = Policy::new(&register);
+    assert!(open(&elsewhere, 60.0, 10.0, now()) && open(&elsewhere, 42.0, 30.0, now()));
+    assert!(!open(&elsewhere, 48.0, 38.0, now()));
+}
+
+#[test]
+fn a_place_is_open_exactly_where_a_terminal_without_limits_has_service() {
+    let (list, pop) = (LIST, None);
+    let mut register = with_terminals(
+        &register(1),
+        vec![activated(1, 1, 1, Place::Area(HOME_AREA))],
+    );
+    let listed = AreaKind::AllowListRequired { list, pop };
+    let shown = Blocked::Cell;
+    for action in [
+        Action::PutArea(area(2, NEIGHBOUR, 10, listed)),
+        Action::PutArea(area(
+            6,
+            [24.0, 45.0, 26.0, 47.0],
+            15,
+            AreaKind::Deny { shown },
+        )),
+        Action::PutArea(area(
+            7,
+            [25.0, 46.0, 27.0, 48.0],
+            15,
+            AreaKind::Allow { pop },
+        )),
+        Action::Request(list, RequestId(1), ut(1), Seen::Shown),
+        Action::Approve(list, RequestId(1)),
+    ] {
+        register.apply(&command(action)).unwrap();
+    }
+    let policy = Policy::new(&register);
+    let terminal = &register.terminals()[&ut(1)];
+    let mut rng = Seed::root(4).rng();
+    let mut counts = [0; 2];
+    for _ in 0..2000 {
+        let (lat, lon) = (40.0 + 13.0 * rng.next_f64(), 12.0 + 30.0 * rng.next_f64());
+        let decision = policy.entitlement(&register, terminal, &claim(lat, lon), now());
+        let open = policy.is_open(place(lat, lon), now());
+        // The area of its activation is another matter. No access area comes after the sea here: who may not go to sea finds
+        // it closed.
+        let by_area = match decision {
+            Decision::Granted(_) => true,
+            Decision::Refused(r) => r.rule == Rule::TooFarFromPlace,
+        };
+        assert_eq!(open, by_area, "{lat}, {lon}: {decision:?}");
+        counts[usize::from(open)] += 1;
+    }
+    assert!(counts[0] > 500 && counts[1] > 500, "{counts:?}");
+}
+
+#[test]
+fn the_market_of_a_place_is_that_of_the_first_area_that_has_one() {
+    let mut register = register(1);
+    let of = |id, bounds, precedence, code: &str| ServiceArea {
+        market: Some(market(code)),
+        ..area(id, bounds, precedence, AreaKind::Allow { pop: None })
+    };
+    let mut passing = of(12, [30.0, 46.0, 32.0, 48.0], 30, "MD");
+    passing.validity.until = Some(now());
+    for area in [of(10, HOME, 5, "UA"), of(11, OCCUPIED, 7, "PL"), passing] {
+        register.apply(&command(Action::PutArea(area))).unwrap();
+    }
+    let policy = Policy::new(&register);
+    let at = |lat, lon, t| policy.market(place(lat, lon), t).map(|m| m.to_string());
+    // Areas of greater precedence that are nobody's (the country's, the closed one's) say nothing.
+    assert_eq!(at(48.0, 28.0, now()).as_deref(), Some("UA"));
+    assert_eq!(at(48.0, 36.9999, now()).as_deref(), Some("UA"));
+    assert_eq!(at(48.0, 37.0001, now()).as_deref(), Some("PL"));
+    assert_eq!(at(48.0, 15.0, now()), None);
+    // An area out of its time is not there.
+    let before = now() - Span::from_nanos(1);
+    assert_eq!(at(47.0, 31.0, before).as_deref(), Some("MD"));
+    assert_eq!(at(47.0, 31.0, now()).as_deref(), Some("UA"));
+}

@@ -13,6 +13,7 @@ use skyweave_world::{
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Files that a test holds in memory.
 #[derive(Default)]
@@ -282,6 +283,90 @@ fn terminals_join_and_leave_without_a_trace() {
         berlin,
         "ids are not used twice"
     );
+}
+
+#[test]
+fn a_terminal_that_lies_is_planned_where_it_stands() {
+    let text = format!(
+        "{SHELL}
+[[terminal]]
+name = \"honest\"
+place = \"49.84,24.03\"
+rate_mbps = 10
+[[terminal]]
+name = \"liar\"
+place = \"49.84,24.03\"
+claims = \"50.45,30.52\"
+rate_mbps = 10
+[[terminal]]
+name = \"driver\"
+track = \"drive.csv\"
+claims = \"50.45,30.52\"
+rate_mbps = 10
+"
+    );
+    let files = Memory::default().with("drive.csv", "t_s,lat_deg,lon_deg\n0,48,20\n3600,49,21\n");
+    let world = load(&text, &files);
+    let (start, later) = (world.start(), world.start() + Span::from_secs(3600));
+    let said = |name: &str, t: Time| {
+        let terminal = world.terminal(name).unwrap();
+        let (claimed, stands) = (world.claimed(terminal, t), world.position(terminal, t));
+        let degrees = |at: skyweave_base::Geodetic| (at.lat_deg().round(), at.lon_deg().round());
+        (degrees(claimed), degrees(stands))
+    };
+    assert_eq!(said("honest", start), ((50.0, 24.0), (50.0, 24.0)));
+    assert_eq!(said("liar", start), ((50.0, 31.0), (50.0, 24.0)));
+    assert_eq!(said("driver", start), ((50.0, 31.0), (48.0, 20.0)));
+    assert_eq!(said("driver", later), ((50.0, 31.0), (49.0, 21.0)));
+    // The radio goes by where it stands, whatever it says.
+    let live = world.inputs(world.first_epoch()).live;
+    assert_eq!((live[0].cell, live[0].place), (live[1].cell, live[1].place));
+}
+
+#[test]
+fn closed_cells_ask_nothing_and_live_terminals_there_are_decided_on_one_by_one() {
+    let mut world = load(
+        &format!(
+            "{SHELL}
+[[demand]]
+area = \"UA\"
+terminals = 20_000
+rate_mbps = 5
+[[terminal]]
+name = \"Kyiv\"
+place = \"Kyiv\"
+rate_mbps = 50
+"
+        ),
+        &NoFiles,
+    );
+    let epoch = world.first_epoch();
+    let before = world.inputs(epoch).cells;
+    let home = world.inputs(epoch).live[0].cell;
+    let background = Arc::clone(world.background());
+    // Kyiv's own cell and every second of the others, in no order.
+    let closed = |n: usize, id: CellId| id == home || n.is_multiple_of(2);
+    let ids = background.iter().map(|c| c.id).enumerate();
+    let chosen: Vec<CellId> = ids
+        .rev()
+        .filter(|&(n, id)| closed(n, id))
+        .map(|(_, id)| id)
+        .collect();
+    assert!(chosen.contains(&home) && chosen.len() > 100);
+    world.close_cells(chosen.clone());
+    let after = world.inputs(epoch);
+    let asked = after.cells.iter().filter(|c| c.id != home);
+    let left = before.iter().filter(|c| !chosen.contains(&c.id));
+    assert!(asked.eq(left), "open cells are as they were");
+    // What is left of the capital is its one live terminal.
+    let capital = after.cells.iter().find(|c| c.id == home).unwrap();
+    assert_eq!((capital.terminals, capital.demand_kbps), (1, 50_000));
+    assert_eq!(after.live[0].cell, home);
+    // Others in their place, then none.
+    world.close_cells(vec![before[0].id]);
+    assert_eq!(world.inputs(epoch).cells.len(), before.len() - 1);
+    world.close_cells(Vec::new());
+    assert_eq!(world.inputs(epoch).cells, before);
 }
 
 #[test]
