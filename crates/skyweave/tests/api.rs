@@ -585,6 +585,64 @@ fn faults_are_set_for_the_next_plan_and_leave_a_row() {
 }
 
 #[test]
+fn of_many_who_set_faults_at_once_one_does_and_the_log_has_its_row_alone() {
+    let place = Place::full();
+    let tag = place.as_role("planner").get("/faults").header("etag");
+    let tag = tag.unwrap();
+    let before = place.desk.register().audit_head().rows;
+    let put = |percent: u32| {
+        let faults = json!({ "faults": { "satellites_percent": percent } });
+        let planner = place.as_role("planner");
+        planner
+            .call("PUT", "/faults?why=drill", &[("if-match", &tag)], &faults)
+            .status
+    };
+    let mut done: Vec<(u16, u32)> = std::thread::scope(|scope| {
+        let all: Vec<_> = (1..=8).map(|n| scope.spawn(move || (put(n), n))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    done.sort_unstable();
+    let statuses: Vec<u16> = done.iter().map(|(status, _)| *status).collect();
+    assert_eq!(statuses, [200, 412, 412, 412, 412, 412, 412, 412]);
+    let set = place.as_role("planner").get("/faults").json();
+    assert_eq!(set["faults"]["satellites_percent"], f64::from(done[0].1));
+    let log = place
+        .as_role("auditor")
+        .get(&format!("/audit?after={before}"));
+    let rows = log.json()["items"].as_array().unwrap().clone();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["what"]["note_conditions"], set);
+}
+
+#[test]
+fn faults_that_cannot_be_written_down_are_not_set() {
+    let place = Place::full();
+    let planner = place.as_role("planner");
+    let database = place.dir.path().join("service.sqlite");
+    let away = place.dir.path().join("moved.sqlite");
+    std::fs::rename(&database, &away).unwrap();
+    let any = [("if-match", "*")];
+    let faults = json!({ "faults": { "gateways": ["Turku"] } });
+    let refused = planner.call("PUT", "/faults?why=drill", &any, &faults);
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let set = planner.get("/faults").json();
+    assert_eq!(set["faults"]["gateways"], json!([]));
+    std::fs::rename(&away, &database).unwrap();
+    // It comes back by itself, and then it is done.
+    let until = Instant::now() + Duration::from_secs(30);
+    while planner
+        .call("PUT", "/faults?why=drill", &any, &faults)
+        .status
+        != 200
+    {
+        assert!(Instant::now() < until, "the database does not come back");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let set = planner.get("/faults").json();
+    assert_eq!(set["faults"]["gateways"], json!(["Turku"]));
+}
+
+#[test]
 fn slow_silent_and_greedy_clients_are_cut_off_and_hold_up_nobody() {
     let place = Place::full();
     let address = place.server().address();

@@ -255,6 +255,13 @@ impl World {
             .map_err(|mut errors| errors.swap_remove(0))
     }
 
+    /// Whether [`set_conditions`](Self::set_conditions) would take these.
+    pub fn check_conditions(&self, conditions: &Conditions) -> Result<(), ConditionError> {
+        conditions::apply(self, conditions)
+            .map(drop)
+            .map_err(|mut errors| errors.swap_remove(0))
+    }
+
     /// The weather; at first the scenario's own.
     pub fn weather(&self) -> &Weather {
         &self.atmosphere.weather

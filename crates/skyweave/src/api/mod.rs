@@ -87,6 +87,12 @@ pub trait LiveNetwork: Send + Sync + 'static {
     /// What is different from the scenario.
     fn conditions(&self) -> Conditions;
 
+    /// Whether these could be set.
+    ///
+    /// # Errors
+    /// What of them the scenario does not know.
+    fn check_conditions(&self, conditions: &Conditions) -> Result<(), String>;
+
     /// Sets what is different from the scenario, for the next plan.
     ///
     /// # Errors
@@ -116,6 +122,8 @@ pub(crate) struct Api {
     limiter: Limiter,
     answers: Answers,
     streams: Arc<Semaphore>,
+    /// Whoever sets faults has them alone, from reading what is set to setting what is asked.
+    faults: tokio::sync::Mutex<()>,
     requests: Requests,
     /// `None`: people sign in with passwords only.
     oidc: Option<Oidc>,
@@ -138,6 +146,7 @@ impl Api {
             limiter: Limiter::default(),
             answers: Answers::load(answers),
             streams: events::places(),
+            faults: tokio::sync::Mutex::default(),
             requests: Requests::default(),
             oidc,
             tagger: Tagger::new(random()),

@@ -150,14 +150,36 @@ async fn put_faults(
     conditions: Conditions,
     Body(asked): Body<skyweave_world::Conditions>,
 ) -> Result<Response, Problem> {
+    // Whoever asked may hang up: what the log says was set is set.
+    let done = tokio::spawn(set_faults(api, caller, why, conditions, asked));
+    done.await.unwrap_or_else(|_| {
+        Err(Problem::new(
+            Kind::Broken,
+            "the request ended in the middle",
+        ))
+    })
+}
+
+/// Checks, writes the entry of the log, and sets, one request after the other: what is refused leaves no entry, and nothing is
+/// set that has none.
+async fn set_faults(
+    api: Arc<Api>,
+    caller: Caller,
+    why: Why,
+    conditions: Conditions,
+    asked: skyweave_world::Conditions,
+) -> Result<Response, Problem> {
+    let _turn = api.faults.lock().await;
     conditions.require(&api.tagger.tag(&api.network.conditions()))?;
     let value = serde_json::to_value(&asked).map_err(|e| Problem::invalid(e.to_string()))?;
-    let network = Arc::clone(&api.network);
-    // The log says what was set, so it is set first: what the network refuses leaves no entry.
-    let set = aside(move || network.set_conditions(asked)).await?;
-    set.map_err(Problem::invalid)?;
+    let (network, checked) = (Arc::clone(&api.network), asked.clone());
+    let fits = aside(move || network.check_conditions(&checked)).await?;
+    fits.map_err(Problem::invalid)?;
     api.write(&caller, why, move |_| Ok(Action::NoteConditions(value)))
         .await?;
+    let network = Arc::clone(&api.network);
+    let set = aside(move || network.set_conditions(asked)).await?;
+    set.map_err(|e| Problem::new(Kind::Broken, format!("they fitted a moment ago: {e}")))?;
     let set = api.network.conditions();
     Ok(changed(&api.tagger.tag(&set), set))
 }

@@ -69,10 +69,15 @@ impl LiveNetwork for Sky {
         self.conditions.lock().unwrap().clone()
     }
 
-    fn set_conditions(&self, conditions: Conditions) -> Result<(), String> {
+    fn check_conditions(&self, conditions: &Conditions) -> Result<(), String> {
         if conditions.faults.gateways.iter().any(|g| g != "Turku") {
             return Err("there is no such gateway".into());
         }
+        Ok(())
+    }
+
+    fn set_conditions(&self, conditions: Conditions) -> Result<(), String> {
+        self.check_conditions(&conditions)?;
         *self.conditions.lock().unwrap() = conditions;
         Ok(())
     }

@@ -90,6 +90,11 @@ impl LiveNetwork for OnAir {
         lock(&self.0.world).conditions().clone()
     }
 
+    fn check_conditions(&self, conditions: &Conditions) -> Result<(), String> {
+        let fits = lock(&self.0.world).check_conditions(conditions);
+        fits.map_err(|e| e.to_string())
+    }
+
     fn set_conditions(&self, conditions: Conditions) -> Result<(), String> {
         let set = lock(&self.0.world).set_conditions(conditions);
         set.map_err(|e| e.to_string())
