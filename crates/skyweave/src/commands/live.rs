@@ -466,18 +466,20 @@ impl LiveRun {
         // The first plan is made before the clock starts.
         let first = lock(&self.state).reports.is_empty();
         let mut made = lock(&self.made);
-        {
-            // Decisions may have changed while it was made.
+        // Decisions may have changed while it was made.
+        let amended = {
             let world = lock(&self.world);
             let live = world.live_terminals(prepared.plan.epoch);
-            if let Some(amended) = prepared.plan.amended(&live) {
-                prepared.table = world.forwarding(&amended);
+            let amended = prepared.plan.amended(&live);
+            if let Some(amended) = &amended {
+                prepared.table = world.forwarding(amended);
                 let outcomes = amended.terminals.iter();
                 prepared.report.live = outcomes
-                    .map(|o| describe(&world, &amended, &prepared.table, o))
+                    .map(|o| describe(&world, amended, &prepared.table, o))
                     .collect();
             }
-        }
+            amended
+        };
         prepared.report.late = !first && self.clock.now() > prepared.plan.start;
         prepared.report.service = self.service_status();
         if let Some(dishes) = &self.dishes {
@@ -500,7 +502,6 @@ impl LiveRun {
         let now = self.clock.now();
         let followed = made.iter().rposition(|m| m.plan.start <= now).unwrap_or(0);
         made.drain(..followed);
-        drop(made);
         let mut state = lock(&self.state);
         state.late += u64::from(prepared.report.late);
         prepared.report.count(&mut state.planning);
@@ -510,7 +511,10 @@ impl LiveRun {
         }
         self.changed.notify_all();
         drop(state);
-        self.published.publish(&prepared.plan);
+        let followed = amended.unwrap_or_else(|| prepared.plan.clone());
+        self.published.publish(followed);
+        // Not before: a decision of now amends the plan that is told, too.
+        drop(made);
         Ok(prepared.plan)
     }
 

@@ -32,14 +32,28 @@ impl Default for Published {
 
 impl Published {
     /// Takes over a plan whose report is known.
-    pub(super) fn publish(&self, plan: &Plan) {
+    pub(super) fn publish(&self, plan: Plan) {
+        let epoch = plan.epoch.0;
         let mut plans = lock(&self.plans);
-        plans.push_back(Arc::new(plan.clone()));
+        plans.push_back(Arc::new(plan));
         if plans.len() > PLANS {
             plans.pop_front();
         }
         drop(plans);
-        self.last.send_replace(plan.epoch.0);
+        self.last.send_replace(epoch);
+    }
+
+    /// Puts a plan in the place of that of its epoch, if that is still kept.
+    pub(super) fn amend(&self, plan: Plan) {
+        let mut plans = lock(&self.plans);
+        if let Some(kept) = plans.iter_mut().find(|p| p.epoch == plan.epoch) {
+            *kept = Arc::new(plan);
+        }
+    }
+
+    pub(super) fn plan(&self, epoch: i64) -> Option<Arc<Plan>> {
+        let plans = lock(&self.plans);
+        plans.iter().find(|p| p.epoch.0 == epoch).cloned()
     }
 }
 
@@ -78,8 +92,7 @@ impl LiveNetwork for OnAir {
     }
 
     fn plan(&self, epoch: i64) -> Option<Arc<Plan>> {
-        let plans = lock(&self.0.published.plans);
-        plans.iter().find(|p| p.epoch.0 == epoch).cloned()
+        self.0.published.plan(epoch)
     }
 
     fn watch(&self) -> watch::Receiver<i64> {

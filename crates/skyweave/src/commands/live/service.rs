@@ -125,15 +125,15 @@ impl LiveRun {
         let current = made.iter().rposition(|m| m.plan.start <= now).unwrap_or(0);
         for made in &mut made[current..] {
             made.revision += 1;
-            let (table, mut live) = {
+            let (table, mut live, followed) = {
                 let world = lock(&self.world);
                 let amended = made.plan.amended(&world.live_terminals(made.plan.epoch));
-                let plan = amended.as_ref().unwrap_or(&made.plan);
-                let mut table = world.forwarding(plan);
+                let plan = amended.unwrap_or_else(|| made.plan.clone());
+                let mut table = world.forwarding(&plan);
                 table.revision = made.revision;
                 let told = plan.terminals.iter();
-                let told: Vec<_> = told.map(|o| describe(&world, plan, &table, o)).collect();
-                (table, told)
+                let told: Vec<_> = told.map(|o| describe(&world, &plan, &table, o)).collect();
+                (table, told, plan)
             };
             if let Some(network) = &self.network {
                 match network.install(Arc::new(table)) {
@@ -151,6 +151,8 @@ impl LiveRun {
             if let Some(report) = state.reports.iter_mut().find(|r| r.summary.epoch == epoch) {
                 report.live = live;
             }
+            drop(state);
+            self.published.amend(followed);
         }
         self.changed.notify_all();
         Ok(())

@@ -10,6 +10,7 @@ use crate::commands::{planner_pool, wall_clock};
 use crate::live::{self, NamespaceHandle, open_inside, probe_rtt};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use skyweave_base::{Span, TerminalId, Time, Utc};
+use skyweave_plan::Access;
 use skyweave_service::{
     Action, AreaId, AreaKind, Command, DataCap, IncidentKind, ListId, OwnerLimits, Place, PlanId,
     RequestId, Seen, Shape, Stamp, Step, UtId, Validity,
@@ -193,6 +194,12 @@ impl Bench<'_> {
         let report = self.run.status().epochs.pop().unwrap();
         let told = report.live.iter().find(|t| t.name == name).unwrap();
         assert!(told.reason.as_ref().unwrap().contains(sentence), "{told:?}");
+        // So does the plan that the API gives.
+        let plan = self.run.published.plan(report.epoch).unwrap();
+        let mut outcomes = plan.terminals.iter();
+        let outcome = outcomes.find(|t| t.terminal == told.id).unwrap();
+        let access = outcome.service.unwrap().access;
+        assert_eq!(access, Access::AccountPage, "{outcome:?}");
     }
 }
 
