@@ -3,6 +3,7 @@
 use crate::ids::{BatchId, Market, PublicKey, UtId};
 use crate::life::{State, Terminal};
 use crate::register::Register;
+use core::borrow::Borrow;
 use core::fmt;
 use std::collections::BTreeMap;
 
@@ -43,12 +44,18 @@ pub fn parse_terminals(bytes: &[u8]) -> Result<Vec<Terminal>, BadRows> {
     parse(bytes, |_, _| ())
 }
 
-/// As [`parse_terminals`], for a register that they are to be added to: what it has already is bad, too.
+/// As [`parse_terminals`], for a register that they are to be added to: what it has already is bad, too. The register is asked for
+/// row by row, so that nobody who changes it waits for a large file.
 ///
 /// # Errors
 /// Every bad row with its line and all that is wrong with it.
-pub fn parse_new_terminals(bytes: &[u8], register: &Register) -> Result<Vec<Terminal>, BadRows> {
+pub fn parse_new_terminals<R: Borrow<Register>>(
+    bytes: &[u8],
+    register: impl Fn() -> R,
+) -> Result<Vec<Terminal>, BadRows> {
     parse(bytes, |terminal, reasons| {
+        let register = register();
+        let register = register.borrow();
         if register.terminals().contains_key(&terminal.id) {
             reasons.push(format!("terminal {} is there already", terminal.id));
         } else if let Some(other) = register.terminal_of_key(&terminal.key) {

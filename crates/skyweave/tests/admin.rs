@@ -262,7 +262,7 @@ fn a_country_is_switched_on_in_an_afternoon() {
     assert!(told.contains("20 terminals added"), "{told}");
     o.refused(
         &["terminal", "import", &shipped, "--why", "shipment 17 again"],
-        &["there is already a terminal"],
+        &["nothing was imported: 20 bad rows", "line 21: terminal"],
     );
 
     // 14:00, a holder.
@@ -574,7 +574,7 @@ fn the_dashboard_asks_for_metrics_that_there_are(o: &Operator, token: &str) {
         "skyweave_database_up 1",
         "skyweave_epochs_planned_total ",
         "skyweave_terminal_service{terminal=\"ut",
-        "skyweave_api_requests_total{route=\"/api/v1/terminals/import\",method=\"POST\",status=\"422\"} 1",
+        "skyweave_api_requests_total{route=\"/api/v1/terminals/import\",method=\"POST\",status=\"422\"} 2",
     ] {
         assert!(page.contains(line), "{line}\n{page}");
     }

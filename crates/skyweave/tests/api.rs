@@ -377,6 +377,28 @@ fn a_file_with_a_bad_row_in_the_middle_imports_nothing() {
             .starts_with("line 3:")
     );
     assert_eq!(owner.get("/terminals?batch=9").json()["items"], json!([]));
+    // Whatever the service has already is named with its line, beside what is wrong in itself.
+    let keyed = format!(
+        "ut01000000-00000000-00000777,{},rev4,9,UA\n",
+        "02".repeat(32)
+    );
+    let known = format!(
+        "{head}{}{OWN},{:064x},rev4,9,UA\n{}{keyed}nonsense\n",
+        row(0x501),
+        0x888,
+        row(0x502)
+    );
+    let refused = owner.send("POST", "/terminals/import?why=x", &csv, known.as_bytes());
+    assert_eq!(
+        refused.json()["errors"],
+        json!([
+            format!("line 3: terminal {OWN} is there already"),
+            format!("line 5: terminal {OTHER} has this key"),
+            "line 6: 1 fields, expected 5",
+        ]),
+        "{refused:?}"
+    );
+    assert_eq!(owner.get("/terminals?batch=9").json()["items"], json!([]));
     let all: String = std::iter::once(head.to_owned())
         .chain((0x501..0x501 + 250).map(row))
         .collect();

@@ -806,7 +806,7 @@ fn a_csv_with_bad_rows_in_the_middle_imports_nothing_and_lists_them_all() {
             _ => format!("{},{},rev4,{},UA\n", t.id, t.key, t.batch),
         };
     }
-    let bad = parse_new_terminals(csv.as_bytes(), &before).unwrap_err();
+    let bad = parse_new_terminals(csv.as_bytes(), || &*before).unwrap_err();
     let lines: Vec<u64> = bad.0.iter().map(|row| row.line).collect();
     assert_eq!(lines, [302, 502, 702, 703], "{bad}");
     let said = bad.to_string();
@@ -820,7 +820,7 @@ fn a_csv_with_bad_rows_in_the_middle_imports_nothing_and_lists_them_all() {
         .filter(|(_, n)| !lines.contains(n))
         .map(|(line, _)| format!("{line}\n"))
         .collect();
-    let terminals = parse_new_terminals(good.as_bytes(), &before).unwrap();
+    let terminals = parse_new_terminals(good.as_bytes(), || &*before).unwrap();
     let done = desk
         .execute(command(1, Action::AddTerminals(terminals)))
         .unwrap();

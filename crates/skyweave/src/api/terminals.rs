@@ -15,7 +15,7 @@ use skyweave_base::{Geodetic, Time, Utc};
 use skyweave_service::{
     AccountId, Action, AreaId, BatchId, Claim, Code, Considered, Decision, Explanation, KeyProof,
     Market, Permission, Place, PlanId, PublicKey, Rule, Service, State as Life, Step, Terminal,
-    UtId, parse_terminals,
+    UtId, parse_new_terminals,
 };
 use std::ops::Bound;
 use std::sync::Arc;
@@ -528,7 +528,8 @@ async fn import_csv(
     why: Why,
     Csv(file): Csv,
 ) -> Result<Json<Imported>, Problem> {
-    let read = aside(move || parse_terminals(&file)).await?;
+    let desk = Arc::clone(&api.desk);
+    let read = aside(move || parse_new_terminals(&file, || desk.register())).await?;
     let terminals = read.map_err(|bad| {
         let row =
             |r: &skyweave_service::BadRow| format!("line {}: {}", r.line, r.reasons.join("; "));
