@@ -11,7 +11,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const PASSWORD: &str = "a few words of my own";
@@ -518,6 +518,110 @@ fn a_country_is_switched_on_in_an_afternoon() {
 
     o.told(&["logout"]);
     o.refused(&["me"], &["not logged in"]);
+}
+
+#[test]
+fn epochs_show_what_was_decided_since_and_faults_are_set_and_cleared() {
+    let operator = Operator::start();
+    let o = &operator;
+    o.told_with(&["login"], &format!("{}\n{PASSWORD}\n", o.secret));
+    let list = o.told(&["epoch", "list"]);
+    assert!(
+        list.starts_with("EPOCH") && list.contains("  no "),
+        "{list}"
+    );
+    let shown = o.json(&["epoch", "show"]);
+    let number = shown["epoch"].to_string();
+    let told = o.told(&["epoch", "show", &number]);
+    for words in ["plan hash", "of them served", "TERMINAL", "MBIT/S DOWN"] {
+        assert!(told.contains(words), "{words}\n{told}");
+    }
+    o.refused(&["epoch", "show", "17"], &["there is no epoch", "17"]);
+    o.refused(&["epoch", "plan", "17"], &["there is no plan", "17"]);
+    // The plan that the API gives is the one that packets follow: a decision of now is in it before the next is made.
+    let known = o.json(&["terminal", "list"])[0]["id"].clone();
+    let known = known.as_str().unwrap();
+    let plan: Value = serde_json::from_str(&o.told(&["epoch", "plan"])).unwrap();
+    let service = |plan: &Value| plan["terminals"][0]["service"]["Ok"].clone();
+    assert!(
+        service(&plan)["down_kbps"].as_u64().unwrap() > 512,
+        "{}",
+        service(&plan)
+    );
+    o.told(&[
+        "terminal",
+        "suspend",
+        known,
+        "--why",
+        "asked for by the holder",
+    ]);
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let plan: Value = serde_json::from_str(&o.told(&["epoch", "plan"])).unwrap();
+        let service = service(&plan);
+        if service["access"] == "account_page" {
+            break;
+        }
+        assert!(Instant::now() < until, "{service}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let told = o.told(&["epoch", "show"]);
+    assert!(told.contains("account_page"), "{told}");
+
+    let none = o.told(&["fault", "show"]);
+    let unknown = ["fault", "set", "--gateway", "Atlantis", "--why", "drill"];
+    o.refused(&unknown, &["Atlantis"]);
+    assert_eq!(o.told(&["fault", "show"]), none);
+    let nothing = o.run(&["fault", "set", "--why", "drill"], "", None);
+    assert_eq!(nothing.status.code(), Some(2), "{}", text(&nothing.stderr));
+    let told = o.told(&[
+        "fault",
+        "set",
+        "--satellites-percent",
+        "5",
+        "--why",
+        "drill",
+    ]);
+    assert_eq!(told, "lost from the next plan on: 5 % of the satellites\n");
+    let set = o.told(&["fault", "show"]);
+    assert_eq!(
+        o.json(&["fault", "show"])["faults"]["satellites_percent"],
+        5.0
+    );
+    let told = o.told(&["fault", "clear", "--why", "the drill is over"]);
+    assert_eq!(told, "nothing is lost from the next plan on\n");
+    assert_eq!(o.told(&["fault", "show"]), none);
+    let file = o.file("faults.json", &set);
+    o.told(&["fault", "set", &file, "--why", "again"]);
+    assert_eq!(o.told(&["fault", "show"]), set);
+    let log = o.json(&["audit", "--limit", "1"]);
+    assert_eq!(
+        log[0]["what"]["note_conditions"],
+        o.json(&["fault", "show"])
+    );
+
+    // Somebody whom the organisation's identity provider knows.
+    let identity = ["--issuer", "https://id.example", "--subject", "7f3a"];
+    let boris = [
+        "user", "add", "boris", "--role", "planner", "--why", "joined",
+    ];
+    let told = o.told(&[&boris[..], &identity].concat());
+    assert!(told.contains("signs in at the identity provider"), "{told}");
+    let users = o.told(&["user", "list"]);
+    assert!(users.contains("https://id.example  7f3a"), "{users}");
+    for (id, what, words) in [
+        (
+            "2",
+            &["--none"][..],
+            "user 2 is nobody at an identity provider",
+        ),
+        ("1", &identity[..], "user 1 is 7f3a at https://id.example"),
+    ] {
+        let identify = ["user", "identify", id, "--why", "a new login there"];
+        assert_eq!(o.told(&[&identify[..], what].concat()).trim(), words);
+    }
+    assert_eq!(o.json(&["user", "list"])[1]["name"], "boris");
+    assert_eq!(o.json(&["user", "list"])[1]["identity"], Value::Null);
 }
 
 /// Each metric that a panel asks for is one that the page has, and the page is read by Prometheus' own library.

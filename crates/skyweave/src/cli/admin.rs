@@ -12,6 +12,7 @@ Examples:
   skyweave admin area enable UA --from 2026-02-24T16:00:00Z --why 'the government has asked'
   skyweave admin terminal import terminals.csv --why 'shipment 17'
   skyweave admin terminal explain ut01000000-00000000-0012ab34
+  skyweave admin fault set --gateway Turku --why 'drill'
 
 Which API: --api, else SKYWEAVE_API, else the one that was logged in to last, else http://127.0.0.1:8080. Who asks: a token in
 SKYWEAVE_TOKEN, else the one that `login` has kept (in SKYWEAVE_CREDENTIALS, else ~/.config/skyweave/credentials.json).
@@ -68,6 +69,12 @@ pub enum AdminCommand {
     /// Tokens of programs
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Epochs: what was planned, and who has which satellite
+    #[command(subcommand)]
+    Epoch(EpochCommand),
+    /// Faults: what is lost or changed in the network, for drills and for what really fails
+    #[command(subcommand)]
+    Fault(FaultCommand),
     /// Traffic: of all terminals in this period, or of one in all
     Usage {
         /// Of this terminal
@@ -705,8 +712,10 @@ pub enum UserCommand {
 Examples:
   skyweave admin user add anna --role operator --why 'joined the shift'
   skyweave admin user add shop-kyiv --role customer --account 4 --why 'asked for a login'
+  skyweave admin user add shop-lviv --role customer --account 5 --issuer https://id.example --subject 7f3a --why 'asked for it'
 
-Roles: owner, operator, planner, support, auditor, customer, terminal.")]
+Roles: owner, operator, planner, support, auditor, customer, terminal. With an identity there is no secret: the user signs in at
+the identity provider (`up --oidc`).")]
     Add {
         /// The name to sign in with
         name: String,
@@ -719,6 +728,26 @@ Roles: owner, operator, planner, support, auditor, customer, terminal.")]
         /// Of a terminal: which
         #[arg(long)]
         terminal: Option<UtId>,
+        #[command(flatten)]
+        identity: IdentityArgs,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Say who a user is at the identity provider, or that it is nobody there
+    #[command(after_help = "\
+Examples:
+  skyweave admin user identify 3 --issuer https://id.example --subject 7f3a9c --why 'anna has a new login there'
+  skyweave admin user identify 3 --none --why 'signs in with a password again'
+
+The issuer is the address in the provider's tokens, to the letter; the subject its own name of the person (the claim `sub`).")]
+    Identify {
+        /// The user's number
+        id: u64,
+        #[command(flatten)]
+        identity: IdentityArgs,
+        /// Nobody there
+        #[arg(long, conflicts_with = "issuer", required_unless_present = "issuer")]
+        none: bool,
         #[command(flatten)]
         why: Why,
     },
@@ -733,6 +762,93 @@ Roles: owner, operator, planner, support, auditor, customer, terminal.")]
     Revoke {
         /// The user's number
         id: u64,
+        #[command(flatten)]
+        why: Why,
+    },
+}
+
+/// Who somebody is at an identity provider.
+#[derive(Args, Debug, Clone)]
+pub struct IdentityArgs {
+    /// The identity provider's address
+    #[arg(long, value_name = "URL", requires = "subject")]
+    pub issuer: Option<String>,
+    /// Its name of the person
+    #[arg(long, value_name = "SUB", requires = "issuer")]
+    pub subject: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+#[expect(missing_docs, reason = "the fields' own texts say it")]
+/// `skyweave admin epoch`.
+pub enum EpochCommand {
+    /// List the last epochs, those planned already included
+    List {
+        #[command(flatten)]
+        limit: Limit,
+    },
+    /// Show an epoch: its plan in figures, and the terminals on the air
+    #[command(after_help = "\
+Examples:
+  skyweave admin epoch show                 the one that is on
+  skyweave admin epoch show 118944001")]
+    Show {
+        /// Its number (default: the one that is on)
+        epoch: Option<i64>,
+    },
+    /// Print an epoch's whole plan as JSON (docs/plan-format.md); the last few are kept
+    #[command(after_help = "\
+Example:
+  skyweave admin epoch plan 118944001 > plan.json
+
+The plan is the one that packets follow: decisions that were made after it was planned are in it.")]
+    Plan {
+        /// Its number (default: the one that is on)
+        epoch: Option<i64>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+#[expect(missing_docs, reason = "the fields' own texts say it")]
+/// `skyweave admin fault`.
+pub enum FaultCommand {
+    /// Print what is different from the scenario, as JSON: edit it and `set` it again
+    Show,
+    /// Set what is lost, or all that is different from a file; the next plan takes it
+    #[command(after_help = "\
+Examples:
+  skyweave admin fault set --gateway Turku --why 'power cut'
+  skyweave admin fault set --satellites-percent 5 --gateway Turku --gateway Gravelines --why 'drill'
+  skyweave admin fault set faults.json --why 'as rehearsed'
+
+What is named is lost, and nothing else: what was lost before and is not named again is back. Changed demand and additions
+(docs/scenario.md) come with a file, which says all of it: `fault show` prints one. It holds until it is set anew or the
+run ends.")]
+    Set {
+        /// The file, `-` for standard input
+        #[arg(
+            value_name = "FILE",
+            conflicts_with_all = ["satellite", "satellites_percent", "gateway", "pop"],
+            required_unless_present_any = ["satellite", "satellites_percent", "gateway", "pop"]
+        )]
+        file: Option<PathBuf>,
+        /// This satellite, by name or catalogue number; may be given several times
+        #[arg(long, value_name = "NAME")]
+        satellite: Vec<String>,
+        /// This share of all satellites, chosen by the scenario's seed
+        #[arg(long, value_name = "PERCENT")]
+        satellites_percent: Option<f64>,
+        /// This gateway, by name; may be given several times
+        #[arg(long, value_name = "NAME")]
+        gateway: Vec<String>,
+        /// This point of presence, by code; may be given several times
+        #[arg(long, value_name = "CODE")]
+        pop: Vec<String>,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// The scenario as it is: nothing is lost, changed or added
+    Clear {
         #[command(flatten)]
         why: Why,
     },

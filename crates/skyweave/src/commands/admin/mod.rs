@@ -7,8 +7,8 @@ mod print;
 
 use crate::cli::{
     AccountCommand, Admin, AdminCommand, AllowlistCommand, AreaCommand, Decision, DenylistCommand,
-    IncidentCommand, Limit, Login, OrganisationCommand, PlanCommand, Requests, StandingArg,
-    TerminalCommand, TokenCommand, UserCommand, Which, Whom,
+    EpochCommand, FaultCommand, IdentityArgs, IncidentCommand, Limit, Login, OrganisationCommand,
+    PlanCommand, Requests, StandingArg, TerminalCommand, TokenCommand, UserCommand, Which, Whom,
 };
 use anyhow::{Context, Result, bail};
 use client::{Client, Credentials, Request};
@@ -90,6 +90,8 @@ const USERS: &[Column] = &[
     ("ACCOUNT", "/account"),
     ("TERMINAL", "/terminal"),
     ("PASSWORD", "/password"),
+    ("ISSUER", "/identity/issuer"),
+    ("SUBJECT", "/identity/subject"),
 ];
 const TOKENS: &[Column] = &[
     ("ID", "/id"),
@@ -128,6 +130,44 @@ const INCIDENTS: &[Column] = &[
     ("PROPOSAL", "/proposal"),
     ("AT", "/at"),
     ("TERMINALS", "/terminals"),
+];
+const EPOCHS: &[Column] = &[
+    ("EPOCH", "/epoch"),
+    ("START", "/start"),
+    ("LATE", "/report/late"),
+    ("CELLS SERVED", "/report/cells_served"),
+    ("OF", "/report/cells_with_demand"),
+    ("GBIT/S", "/report/delivered_gbps"),
+    ("OF GBIT/S", "/report/demand_gbps"),
+    ("PLANNED IN MS", "/report/planning_ms"),
+];
+const EPOCH: &[Column] = &[
+    ("epoch", "/epoch"),
+    ("start", "/start"),
+    ("end", "/end"),
+    ("plan hash", "/report/plan_hash"),
+    ("planned in ms", "/report/planning_ms"),
+    ("late", "/report/late"),
+    ("satellites", "/report/satellites_in_service"),
+    ("of them serving", "/report/satellites_serving"),
+    ("gateways used", "/report/gateways_used"),
+    ("cells with demand", "/report/cells_with_demand"),
+    ("of them served", "/report/cells_served"),
+    ("terminals", "/report/terminals"),
+    ("of them served", "/report/terminals_served"),
+    ("demand Gbit/s", "/report/demand_gbps"),
+    ("delivered Gbit/s", "/report/delivered_gbps"),
+    ("moved terminals", "/report/moved_terminals"),
+];
+const LIVE: &[Column] = &[
+    ("TERMINAL", "/name"),
+    ("SATELLITE", "/satellite"),
+    ("GATEWAY", "/gateway"),
+    ("POP", "/pop"),
+    ("MBIT/S DOWN", "/down_mbps"),
+    ("UP", "/up_mbps"),
+    ("MAY GO", "/access"),
+    ("WHY NOT", "/reason"),
 ];
 const USAGE: &[Column] = &[
     ("TERMINAL", "/terminal"),
@@ -194,6 +234,8 @@ pub(crate) fn admin(args: &Admin) -> Result<ExitCode> {
         AdminCommand::Allowlist(command) => session.allow_list(command)?,
         AdminCommand::Denylist(command) => session.deny_list(command)?,
         AdminCommand::Incident(command) => session.incident(command)?,
+        AdminCommand::Epoch(command) => session.epoch(command)?,
+        AdminCommand::Fault(command) => session.fault(command)?,
         AdminCommand::Usage { id, limit } => session.usage(*id, *limit)?,
         AdminCommand::Audit {
             from,
@@ -625,11 +667,16 @@ impl Session {
 
     fn user(&self, command: &UserCommand) -> Result<()> {
         let with_secret = |answer: &Value| {
+            let how = match answer["one_time_secret"].as_str() {
+                Some(secret) => {
+                    format!("the secret for signing in once, shown here only: {secret}")
+                }
+                None => "signs in at the identity provider".to_owned(),
+            };
             format!(
-                "user {} ({}); the secret for signing in once, shown here only: {}",
+                "user {} ({}); {how}",
                 text(answer.pointer("/user/id")),
                 text(answer.pointer("/user/name")),
-                text(answer.get("one_time_secret"))
             )
         };
         match command {
@@ -639,12 +686,35 @@ impl Session {
                 role,
                 account,
                 terminal,
+                identity,
                 why,
             } => {
-                let body =
-                    json!({ "name": name, "role": role, "account": account, "terminal": terminal });
+                let body = json!({ "name": name, "role": role, "account": account,
+                    "terminal": terminal, "identity": identified(identity) });
                 let add = Request::post("/users").why(&why.why).json(&body);
                 self.change(&add, with_secret)
+            }
+            UserCommand::Identify {
+                id, identity, why, ..
+            } => {
+                let path = format!("/users/{id}");
+                let read = self.client.send(&Request::get(path.clone()))?;
+                let (user, tag) = (read.body, read.headers.get(header::ETAG).cloned());
+                let body = json!({ "name": user["name"], "role": user["role"],
+                    "account": user["account"], "terminal": user["terminal"],
+                    "identity": identified(identity) });
+                let put = Request::new(Method::PUT, path).why(&why.why);
+                self.change(
+                    &put.json(&body).if_match(tag),
+                    |now| match now["identity"]["subject"].as_str() {
+                        Some(subject) => format!(
+                            "user {id} is {} at {}",
+                            visible(subject),
+                            text(now.pointer("/identity/issuer"))
+                        ),
+                        None => format!("user {id} is nobody at an identity provider"),
+                    },
+                )
             }
             UserCommand::Reset { id, why } => {
                 let reset = Request::post(format!("/users/{id}/secret")).why(&why.why);
@@ -835,6 +905,79 @@ impl Session {
         }
     }
 
+    fn epoch(&self, command: &EpochCommand) -> Result<()> {
+        match command {
+            EpochCommand::List { limit } => self.list(Request::get("/epochs"), *limit, EPOCHS),
+            EpochCommand::Show { epoch } => {
+                let number = self.epoch_or_current(*epoch)?;
+                let epoch = self.client.get(format!("/epochs/{number}"))?;
+                self.tell(&epoch, |out| {
+                    fields(out, EPOCH, &epoch)?;
+                    let unserved = epoch["report"]["unserved"]
+                        .as_object()
+                        .into_iter()
+                        .flatten();
+                    for (reason, cells) in unserved {
+                        writeln!(out, "{:<18} {}: {cells} cells", "unserved", visible(reason))?;
+                    }
+                    let live = epoch["report"]["live"].as_array();
+                    table(out, LIVE, live.map_or(&[][..], Vec::as_slice), false)
+                })
+            }
+            EpochCommand::Plan { epoch } => {
+                let number = self.epoch_or_current(*epoch)?;
+                let plan = self.client.get(format!("/epochs/{number}/plan"))?;
+                serde_json::to_writer(io::stdout().lock(), &plan)?;
+                println!();
+                Ok(())
+            }
+        }
+    }
+
+    fn epoch_or_current(&self, epoch: Option<i64>) -> Result<i64> {
+        if let Some(epoch) = epoch {
+            return Ok(epoch);
+        }
+        let current = self.client.get("/live-terminals")?["epoch"].as_i64();
+        current.context("no epoch is on yet: `skyweave admin epoch list`")
+    }
+
+    fn fault(&self, command: &FaultCommand) -> Result<()> {
+        let read = self.client.send(&Request::get("/faults"))?;
+        let (mut set, tag) = (read.body, read.headers.get(header::ETAG).cloned());
+        let put = |why: &str, conditions: &Value| {
+            let put = Request::new(Method::PUT, "/faults").why(why);
+            self.change(&put.json(conditions).if_match(tag), |now| match lost(now) {
+                lost if lost.is_empty() => "nothing is lost from the next plan on".to_owned(),
+                lost => format!("lost from the next plan on: {}", lost.join(", ")),
+            })
+        };
+        match command {
+            FaultCommand::Show => {
+                println!("{}", serde_json::to_string_pretty(&set)?);
+                Ok(())
+            }
+            FaultCommand::Set {
+                file: Some(file),
+                why,
+                ..
+            } => put(&why.why, &read_json(file)?),
+            FaultCommand::Set {
+                satellite,
+                satellites_percent,
+                gateway,
+                pop,
+                why,
+                ..
+            } => {
+                set["faults"] = json!({ "satellites": satellite, "gateways": gateway, "pops": pop,
+                    "satellites_percent": satellites_percent.unwrap_or(0.0) });
+                put(&why.why, &set)
+            }
+            FaultCommand::Clear { why } => put(&why.why, &json!({})),
+        }
+    }
+
     fn usage(&self, id: Option<UtId>, limit: Limit) -> Result<()> {
         let Some(id) = id else {
             return self.list(Request::get("/usage"), limit, USAGE);
@@ -917,6 +1060,32 @@ fn chosen(market: Option<String>, areas: &[u32]) -> Value {
         Some(market) => json!({ "market": market }),
         None => json!({ "areas": areas }),
     }
+}
+
+/// An identity as the API takes it; null if there is none.
+fn identified(identity: &IdentityArgs) -> Value {
+    match &identity.issuer {
+        Some(issuer) => json!({ "issuer": issuer, "subject": identity.subject }),
+        None => Value::Null,
+    }
+}
+
+/// What conditions say is lost, in words.
+fn lost(conditions: &Value) -> Vec<String> {
+    let faults = &conditions["faults"];
+    let named = |kind: &str, name: &str| -> Vec<String> {
+        let all = faults[name].as_array().into_iter().flatten();
+        all.map(|one| format!("{kind} {}", text(Some(one))))
+            .collect()
+    };
+    let share = faults["satellites_percent"].as_f64().filter(|s| *s > 0.0);
+    let share = share.map(|percent| format!("{percent} % of the satellites"));
+    share
+        .into_iter()
+        .chain(named("satellite", "satellites"))
+        .chain(named("gateway", "gateways"))
+        .chain(named("point of presence", "pops"))
+        .collect()
 }
 
 /// All polygons of a GeoJSON text as one geometry.
