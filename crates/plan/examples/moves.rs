@@ -1,10 +1,14 @@
 //! What it costs not to move terminals: capacity against the share of terminals that change satellite at a boundary.
 //!
-//! `cargo run --release -p skyweave-plan --example moves` prints the table of docs/planner.md.
+//! `cargo run --release -p skyweave-plan --example moves -- docs/moves.svg` prints the table of docs/planner.md and draws it.
 //!
 //! Of the previous plan a part of the cells is kept and the rest planned anew; the part goes from nothing (unrestricted
 //! re-planning) to everything (the planner as it is).
 
+#![allow(clippy::disallowed_methods)] // Examples write files.
+
+#[path = "../tests/common/chart.rs"]
+mod chart;
 #[path = "../tests/common/region.rs"]
 #[allow(dead_code)]
 mod region;
@@ -28,22 +32,40 @@ fn main() {
     println!(
         "ask Mbit/s, kept %, moved % at a boundary, delivered % of unrestricted, delivered % of asked"
     );
+    let percent = |part: u64, whole: u64| 100.0 * part as f64 / whole as f64;
+    let mut lines = Vec::new();
     for ask_kbps in ASKS_KBPS {
         let world = UKRAINE_AND_NEIGHBOURS.world(ask_kbps);
         let mut unrestricted = None;
+        let mut points = Vec::new();
         for kept in KEPT {
             let sums = chain(&world, kept);
             let best = *unrestricted.get_or_insert(sums.delivered_kbps);
-            let percent = |part: u64, whole: u64| 100.0 * part as f64 / whole as f64;
+            let point = (
+                percent(sums.moved, sums.terminals),
+                percent(sums.delivered_kbps, best),
+            );
             println!(
                 "{}, {:.1}, {:.1}, {:.2}, {:.2}",
                 ask_kbps / 1000,
                 percent(kept, 16),
-                percent(sums.moved, sums.terminals),
-                percent(sums.delivered_kbps, best),
+                point.0,
+                point.1,
                 percent(sums.delivered_kbps, sums.asked_kbps),
             );
+            points.push(point);
         }
+        lines.push((format!("{} Mbit/s each", ask_kbps / 1000), points));
+    }
+    if let Some(file) = std::env::args().nth(1) {
+        let svg = chart::lines(&chart::Chart {
+            title: "What staying costs: Ukraine and six neighbours",
+            x: ("terminals moved at a boundary, %", 0.0..100.0),
+            y: ("delivered, % of unrestricted", 94.0..101.0),
+            scale: chart::Scale::Linear,
+            lines: &lines,
+        });
+        std::fs::write(file, svg).expect("the file can be written");
     }
 }
 
