@@ -12,7 +12,8 @@
 //! - Feeder links, satellites, gateways and lasers carry no more than they can; a gateway's antennas divide their time.
 //!
 //! Left out, so that this is a bound and not a plan: whole slices and slots, which channel is which, neighbours, that an
-//! antenna tracks one satellite, and that every cell must be served.
+//! antenna tracks one satellite, and that every cell must be served. `NAME.antennas.mps` has only the feeder links that the plan's
+//! antennas track: where its optimum is the same, neither that rule nor the planner's choice costs anything.
 
 #![allow(clippy::disallowed_methods)] // Examples write files.
 
@@ -69,8 +70,14 @@ fn compare(name: &str, instance: &Instance, folder: &Path) {
         delivered as f64 / 1e6,
         asked as f64 / 1e6
     );
-    std::fs::write(folder.join(format!("{name}.mps")), relaxation(instance))
-        .expect("the folder can be written");
+    let feeders = |only| relaxation(instance, only);
+    for (suffix, text) in [
+        ("", feeders(None)),
+        (".antennas", feeders(Some(&solution.feeders))),
+    ] {
+        let file = folder.join(format!("{name}{suffix}.mps"));
+        std::fs::write(file, text).expect("the folder can be written");
+    }
 }
 
 /// Cells that get something, and those that see a satellite with a way to the ground.
@@ -143,7 +150,8 @@ impl Program {
     }
 }
 
-fn relaxation(instance: &Instance) -> String {
+/// `only`: the feeder links (satellite, gateway) that there are; without, all in reach.
+fn relaxation(instance: &Instance, only: Option<&[(u32, u32)]>) -> String {
     // Mbit/s, so that numbers are neither large nor small.
     let mbps = |kbps: u64| kbps as f64 / 1e3;
     let (reach, network, beams) = (&instance.reach, &instance.network, instance.beams);
@@ -188,6 +196,9 @@ fn relaxation(instance: &Instance) -> String {
     }
     for s in 0..satellites {
         for (i, &g) in network.gateways_of.range(s).zip(network.gateways_of.row(s)) {
+            if only.is_some_and(|only| !only.contains(&(s as u32, g))) {
+                continue;
+            }
             let most = mbps(*network.feeder_kbps.get(i).unwrap_or(&network.antenna_kbps));
             let entries = [
                 (balance[s], 1.0),

@@ -12,6 +12,7 @@
 
 use crate::csr::Csr;
 use crate::instance::Instance;
+use crate::prices::Prices;
 use crate::solve::{KeptSlot, SolvedSlot};
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -43,6 +44,14 @@ const EXCHANGE_LIMIT: u64 = 3_000_000;
 
 /// Beams are given first to cells for which one more is worth at least so many eighths of what it can bring, then to all.
 const FILL_STAGES: [u64; 2] = [4, 0];
+
+/// Where beams have a price, those are given first that cost the least part of what they bring; beyond 1 others do more with them.
+/// Where the least is beyond the first of these, a cell gets a single slice before others get their share.
+const TOLL_STAGES: [f32; 4] = [0.95, 1.0, 1.05, f32::INFINITY];
+/// What the other reasons for a satellite weigh against its toll.
+const BESIDE_TOLL: f32 = 0.01;
+/// A slot of the previous plan is given up for another satellite if its toll is so much more than the least.
+const TOLL_OF_STAYING: f32 = 0.1;
 
 /// Phases of shortest paths that may all turn out to be forbidden before longer ones are tried.
 const BLOCKED_PHASES: u32 = 1;
@@ -134,6 +143,10 @@ pub(crate) struct Board<'a> {
     pressure: Vec<f32>,
     /// What each satellite's distance from a gateway weighs against pressure.
     detour: Vec<f32>,
+    /// What beams are worth, where they are scarce.
+    prices: Option<Prices>,
+    /// Beams that cost more than this part of what they bring are not given now.
+    most_toll: f32,
     scratch: Scratch,
 }
 
@@ -196,6 +209,8 @@ impl<'a> Board<'a> {
             budget,
             pressure: vec![0.0; satellites],
             detour: lasers_to_gateway.iter().map(|&n| detour(n)).collect(),
+            prices: None,
+            most_toll: f32::INFINITY,
             scratch: Scratch {
                 near: vec![0; satellites],
                 near_touched: Vec::new(),
@@ -238,6 +253,53 @@ impl<'a> Board<'a> {
         (0..self.budget.len()).for_each(|s| self.update_pressure(s));
     }
 
+    /// Tells what beams are worth.
+    pub(crate) fn set_prices(&mut self, prices: Prices) {
+        self.prices = Some(prices);
+    }
+
+    /// What cells ask that the best of all beams that they may have would bring and theirs do not; and all that they ask,
+    /// kbit/s.
+    pub(crate) fn unmet(&self) -> (u64, u64) {
+        (0..self.got.len()).fold((0, 0), |(unmet, all), c| {
+            let demand = self.instance.cells[c].demand_kbps;
+            if demand <= self.radio[c] {
+                return (unmet, all + demand);
+            }
+            let open = self.pairs(c).filter(|&(_, &s)| self.budget[s as usize] > 0);
+            let rates = open.map(|(i, _)| self.instance.reach.rates.of_pair(i));
+            let best = u64::from(rates.max().unwrap_or(0));
+            let most = best * u64::from(self.most_slices(c)) / self.slices as u64;
+            let here = demand.min(most).saturating_sub(self.radio[c]);
+            (unmet + here, all + demand)
+        })
+    }
+
+    /// What part of what a beam of a pair brings it costs, where beams have a price.
+    fn toll(&self, cell: usize, pair: usize, satellite: u32) -> Option<f32> {
+        let prices = self.prices.as_ref()?;
+        let rate = self.instance.reach.rates.of_pair(pair);
+        Some(prices.toll(cell, satellite, rate))
+    }
+
+    /// Whether the cell may have a beam of a pair now, for what it costs.
+    fn affords(&self, cell: usize, pair: usize, satellite: u32) -> bool {
+        self.most_toll == f32::INFINITY
+            || (self.toll(cell, pair, satellite)).is_none_or(|toll| toll <= self.most_toll)
+    }
+
+    /// Whether staying costs the cell little more than the cheapest satellite that brings anything.
+    fn may_stay(&self, cell: usize, pair: usize, satellite: u32) -> bool {
+        let Some(toll) = self.toll(cell, pair, satellite) else {
+            return true;
+        };
+        let others = self
+            .pairs(cell)
+            .filter(|&(_, &s)| self.budget[s as usize] > 0);
+        let least = others.filter_map(|(i, &s)| self.toll(cell, i, s));
+        toll <= least.fold(f32::INFINITY, f32::min) + TOLL_OF_STAYING
+    }
+
     /// Cells that ask something, see a satellite and have no slot.
     pub(crate) fn unserved(&self) -> impl Iterator<Item = usize> + '_ {
         let asks = |c: usize| {
@@ -266,7 +328,8 @@ impl<'a> Board<'a> {
             || self.taken[cell] >> k & 1 == 1
             || self.budget[s] == 0
             || self.room[self.beam(s, k, slot.beam)] < slices
-            || self.pair(cell, slot.satellite).is_none()
+            || !(self.pair(cell, slot.satellite))
+                .is_some_and(|pair| self.may_stay(cell, pair, slot.satellite))
         {
             return;
         }
@@ -305,10 +368,11 @@ impl<'a> Board<'a> {
             .into_iter()
             .map(|(_, c)| c)
             .filter(|&c| {
-                let want = self.instance.cells[c as usize]
-                    .slices
-                    .min(self.slices as u32) as u8;
-                !self.take_best(c as usize, want) && !self.take_best(c as usize, 1)
+                let want = self.first_wish(c as usize);
+                self.most_toll = TOLL_STAGES[0];
+                let taken = self.take_best(c as usize, want);
+                self.most_toll = f32::INFINITY;
+                !taken && !self.take_best(c as usize, 1)
             })
             .collect();
         self.forget_failures();
@@ -319,7 +383,15 @@ impl<'a> Board<'a> {
     /// Gives cells the further beams that they ask, those first that carry most, until none can be given.
     pub(crate) fn fill(&mut self) {
         self.scratch.work = self.work_limit();
-        for least_worth in FILL_STAGES {
+        let tolls = match self.prices {
+            Some(_) => &TOLL_STAGES[..],
+            None => &[f32::INFINITY],
+        };
+        let stages = tolls
+            .iter()
+            .flat_map(|&toll| FILL_STAGES.map(|least| (toll, least)));
+        for (most_toll, least_worth) in stages {
+            self.most_toll = most_toll;
             self.forget_failures();
             let mut lacking: Vec<u32> = (0..self.got.len() as u32)
                 .filter(|&c| self.got[c as usize] > 0 && self.wishes(c, least_worth))
@@ -384,15 +456,30 @@ impl<'a> Board<'a> {
         SEARCH_WORK_BASE + SEARCH_WORK_PASSES * self.instance.reach.satellites.items().len() as i64
     }
 
+    /// How many slices a cell wants of its first beam: what it asks, as far as a beam goes; where beams have a price, only those
+    /// that it fills.
+    fn first_wish(&self, c: usize) -> u8 {
+        let ask = &self.instance.cells[c];
+        let slices = match self.prices {
+            Some(_) => (ask.demand_kbps / self.typical_slice_kbps(c).max(1)).max(1),
+            None => ask.slices.into(),
+        };
+        slices.min(ask.slices.into()).min(self.slices as u64) as u8
+    }
+
     /// How much a cell's next slices are worth, in eighths of what a beam brings, and how many of one beam it wants; nothing
     /// if it has what it asks and that carries its demand.
     fn wish(&self, c: usize) -> Option<(u64, u8)> {
         let ask = &self.instance.cells[c];
         let unmet = ask.demand_kbps.saturating_sub(self.radio[c]);
         let slice_kbps = (self.radio[c] / u64::from(self.got[c].max(1))).max(1);
-        let missing = u64::from(ask.slices.saturating_sub(self.got[c]))
-            .max(unmet.div_ceil(slice_kbps))
-            .min(u64::from(self.most_slices(c).saturating_sub(self.got[c])));
+        let missing = if self.most_toll < f32::INFINITY {
+            // What a slice brings that is not filled may be less than what it costs.
+            unmet / slice_kbps
+        } else {
+            u64::from(ask.slices.saturating_sub(self.got[c])).max(unmet.div_ceil(slice_kbps))
+        };
+        let missing = missing.min(u64::from(self.most_slices(c).saturating_sub(self.got[c])));
         let want = missing.min(self.slices as u64) as u8;
         let worth = unmet.min(slice_kbps * u64::from(want)) * 8 / (slice_kbps * self.slices as u64);
         (want > 0).then_some((worth, want))
@@ -892,6 +979,11 @@ impl<'a> Board<'a> {
                 }
                 let cost = self.pressure[s as usize] + self.detour[s as usize]
                     - reach.preference_weight / 255.0 * f32::from(reach.preference[i]);
+                let cost = match self.toll(cell, i, s) {
+                    Some(toll) if toll > self.most_toll => continue,
+                    Some(toll) => toll + BESIDE_TOLL * cost,
+                    None => cost,
+                };
                 if best.is_none_or(|(c, _)| cost < c) && !refused.contains(&s) {
                     best = Some((cost, s));
                 }
@@ -1165,9 +1257,10 @@ impl<'a> Board<'a> {
         let (cell, want) = search.mover(self, head);
         let vacated = self.vacated(search, head);
         self.scratch.work -= instance.reach.satellites.range(cell).len() as i64;
-        for &satellite in instance.reach.satellites.row(cell) {
+        for (pair, &satellite) in self.pairs(cell) {
             let s = satellite as usize;
             if self.budget[s] == 0
+                || !self.affords(cell, pair, satellite)
                 || search.order == Order::Shortest && self.scratch.moves[s] != moves
             {
                 continue;

@@ -18,6 +18,7 @@ mod lasers;
 mod output;
 mod planner;
 mod preference;
+mod prices;
 mod routes;
 mod solve;
 

@@ -5,6 +5,7 @@
 //!    gateways: what then fits is each satellite's budget. A satellite without any way to the ground has none.
 //! 2. Keep what the previous plan had and the rules still allow.
 //! 3. Give every cell a first beam, then more beams in the order of what they carry ([`Board`]).
+//!    If beams turn out to be scarce, do 2 and 3 again at [`Prices`] of beams.
 //! 4. Carry what the cells on each satellite now ask; budgets become what is carried and what could be in addition.
 //!    Move cells from satellites over their budget to those under it. Repeat while it gains.
 //! 5. Where cells are without service and antennas without traffic, point the antennas elsewhere and go back to 3.
@@ -14,12 +15,16 @@ use crate::assign::Board;
 use crate::backhaul::{Backhaul, Way, choose_feeders, lasers_to_gateway};
 use crate::csr::Csr;
 use crate::instance::Instance;
+use crate::prices::{Prices, rates_differ};
 use rayon::prelude::*;
 
 /// Rounds of moving cells to where there is backhaul.
 const BALANCE_ROUNDS: usize = 4;
 /// Moving cells for less than one part in so many of what is asked is not worth the moves.
 const NEGLIGIBLE_EXCESS: u64 = 1000;
+
+/// Where more than one part in so many of what is asked finds no beams, beams are given out by what they are worth.
+const SCARCE: u64 = 100;
 
 /// Rounds of pointing idle antennas at satellites that unserved cells see.
 const POINTING_ROUNDS: usize = 12;
@@ -33,6 +38,8 @@ pub struct Solution {
     pub ways: Vec<Way>,
     /// Whether each satellite could reach the ground.
     pub grounded: Vec<bool>,
+    /// Satellites and the gateways whose antennas track them, with traffic or without, ascending by satellite.
+    pub feeders: Vec<(u32, u32)>,
 }
 
 /// A beam of a satellite that serves a cell.
@@ -98,15 +105,29 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
     };
     let expected = expected_load(instance);
     let mut feeders = choose_feeders(network, &expected, &kept.feeders);
-    let mut board = Board::new(
-        instance,
-        budgets(carried(&feeders, &expected)),
-        &lasers_to_gateway(network, &feeders),
-    );
-    kept.slots.iter().for_each(|slot| board.keep(slot));
-    for round in 1.. {
+    let first_budget = budgets(carried(&feeders, &expected));
+    let start = |prices: Option<Prices>| {
+        let lasers = lasers_to_gateway(network, &feeders);
+        let mut board = Board::new(instance, first_budget.clone(), &lasers);
+        if let Some(prices) = prices {
+            board.set_prices(prices);
+        }
+        kept.slots.iter().for_each(|slot| board.keep(slot));
         board.serve_all();
         board.fill();
+        board
+    };
+    let mut board = start(None);
+    let (unmet, all) = board.unmet();
+    if rates_differ(instance) && unmet > all / SCARCE {
+        drop(board);
+        board = start(Some(Prices::new(instance, &first_budget)));
+    }
+    for round in 1.. {
+        if round > 1 {
+            board.serve_all();
+            board.fill();
+        }
         let mut slots = board.slots();
         let mut asked = loads(instance, &slots);
         let mut backhaul = carried(&feeders, &asked);
@@ -140,6 +161,7 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
             slots,
             ways,
             grounded: board.budget().iter().map(|&kbps| kbps > 0).collect(),
+            feeders,
         };
     }
     unreachable!("the last round returns")
