@@ -1,5 +1,7 @@
 //! The store and the desk: the same tests on SQLite and on PostgreSQL.
 
+#[path = "store/away.rs"]
+mod away;
 #[path = "store/commands.rs"]
 mod commands;
 #[path = "store/killed.rs"]
@@ -35,6 +37,10 @@ const SUITE: &[(&str, Check)] = &[
         a_refused_command_changes_nothing,
     ),
     ("group commit", commands_that_wait_share_a_transaction),
+    (
+        "together or not at all",
+        commands_of_one_draft_are_executed_together_or_not_at_all,
+    ),
     (
         "conditions and records",
         conditions_and_records_go_with_the_command,
@@ -186,6 +192,53 @@ fn commands_that_wait_share_a_transaction(site: &Site<'_>) {
     assert!(desk.health().transactions < 250, "{:?}", desk.health());
 }
 
+fn commands_of_one_draft_are_executed_together_or_not_at_all(site: &Site<'_>) {
+    let url = url(&site.fresh());
+    let desk = worked(&url);
+    let before = desk.register();
+    let (slow, waits) = std::sync::mpsc::channel::<()>();
+    // Three orders of one transaction: the one in the middle is refused after two of its commands were applied.
+    let held = desk.submit(move |_| {
+        let _ = waits.recv();
+        Ok(put(1).into())
+    });
+    let refused = desk.submit(|_| {
+        Ok(Draft {
+            commands: vec![
+                put(2),
+                put(3),
+                command(9, Action::AddTerminals(vec![sold(1)])),
+            ],
+            records: Vec::new(),
+        })
+    });
+    let last = desk.submit(|_| {
+        Ok(Draft {
+            commands: vec![put(4), put(5)],
+            records: Vec::new(),
+        })
+    });
+    drop(slow);
+    held.wait().unwrap();
+    let refused = refused.wait().unwrap_err();
+    assert!(
+        matches!(refused, Rejected::Refused(Refused::Exists { .. })),
+        "{refused}"
+    );
+    let last = last.wait().unwrap().unwrap();
+    assert_eq!(last.row.number, before.audit_head().rows + 3);
+    let after = desk.register();
+    let new: Vec<u64> = after.organisations().keys().map(|o| o.0).collect();
+    let new: Vec<u64> = new
+        .into_iter()
+        .filter(|n| !before.organisations().contains_key(&OrganisationId(*n)))
+        .collect();
+    assert_eq!(new, [1, 4, 5]);
+    let mut store = Store::read_only(&url).unwrap();
+    assert_eq!(store.load().unwrap(), after.to_things());
+    store.verify_audit(Some(after.audit_head())).unwrap();
+}
+
 fn conditions_and_records_go_with_the_command(site: &Site<'_>) {
     let url = url(&site.fresh());
     let desk = Desk::open(&url).unwrap();
@@ -202,7 +255,7 @@ fn conditions_and_records_go_with_the_command(site: &Site<'_>) {
                 return Err(Rejected::Condition(format!("{rows} rows")));
             }
             Ok(Draft {
-                command: Some(put(rows + 1)),
+                commands: vec![put(rows + 1)],
                 records,
             })
         })
@@ -216,7 +269,7 @@ fn conditions_and_records_go_with_the_command(site: &Site<'_>) {
     order(1, vec![record(None), second.clone()]).unwrap();
     assert_eq!(kept(), [second]);
     let alone = Draft {
-        command: None,
+        commands: Vec::new(),
         records: vec![record(None)],
     };
     assert!(desk.submit(|_| Ok(alone)).wait().unwrap().is_none());
@@ -522,7 +575,7 @@ fn reads_go_on_while_the_database_is_away_and_it_comes_back_by_itself(site: &Sit
     let begin = Instant::now();
     assert!(desk.execute(put(1)).is_err());
     assert!(
-        begin.elapsed() < Duration::from_secs(8),
+        begin.elapsed() < Duration::from_secs(1),
         "{:?}",
         begin.elapsed()
     );

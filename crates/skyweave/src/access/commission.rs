@@ -1,7 +1,7 @@
 //! What an empty database gets so that a scenario works at once, and how emulated terminals come onto the books.
 
 use super::ServiceError;
-use crate::operator::{Desk, Rejected};
+use crate::operator::{Desk, Draft};
 use skyweave_base::{Geodetic, Time};
 use skyweave_service::{
     Account, AccountId, Action, AuditHead, BatchId, Command, Defaults, Elsewhere, Holder, Market,
@@ -31,12 +31,8 @@ pub enum Enrolment {
     Closed,
 }
 
-/// Makes an empty register usable. False if it was not empty.
+/// Makes an empty register usable, in one transaction. False if it was not empty.
 pub(super) fn commission(desk: &Desk, now: Time) -> Result<bool, ServiceError> {
-    if desk.register().audit_head() != AuditHead::default() {
-        return Ok(false);
-    }
-    let why = "commissioning of an empty database";
     let actions = [
         Action::SetDefaults(Defaults {
             elsewhere: Elsewhere::Open,
@@ -46,8 +42,13 @@ pub(super) fn commission(desk: &Desk, now: Time) -> Result<bool, ServiceError> {
         Action::PutAccount(account(SCENARIO_TERMINALS, "terminals of the scenario")),
         Action::PutAccount(account(GUESTS, "guests: terminals that join by `run --at`")),
     ];
-    execute(desk, actions, now, why)?;
-    Ok(true)
+    let done = desk.submit(move |register| {
+        if register.audit_head() != AuditHead::default() {
+            return Ok(Draft::default());
+        }
+        Ok(draft(actions, now, "commissioning of an empty database"))
+    });
+    Ok(done.wait()?.is_some())
 }
 
 /// Everything that a scenario may ask: the rates of a scenario's terminals decide, not this plan's, which no beam reaches.
@@ -129,31 +130,24 @@ pub(super) fn enrol(
             }),
         ),
     ];
-    execute(
-        desk,
-        actions,
-        now,
-        "emulated terminal, seen for the first time",
-    )?;
+    let why = "emulated terminal, seen for the first time";
+    desk.submit(move |_| Ok(draft(actions, now, why))).wait()?;
     Ok(Enrolment::Enrolled)
 }
 
-/// One after the other, in as few transactions as it goes.
-fn execute(
-    desk: &Desk,
-    actions: impl IntoIterator<Item = Action>,
-    now: Time,
-    why: &str,
-) -> Result<(), Rejected> {
+/// All or nothing.
+fn draft(actions: impl IntoIterator<Item = Action>, now: Time, why: &str) -> Draft {
     let stamp = Stamp {
         by: BY.to_owned(),
         at: now,
         why: why.to_owned(),
     };
-    let submit = |action| {
-        let stamp = stamp.clone();
-        desk.submit(move |_| Ok(Command { stamp, action }.into()))
+    let command = |action| Command {
+        stamp: stamp.clone(),
+        action,
     };
-    let tickets: Vec<_> = actions.into_iter().map(submit).collect();
-    tickets.into_iter().try_for_each(|t| t.wait().map(drop))
+    Draft {
+        commands: actions.into_iter().map(command).collect(),
+        records: Vec::new(),
+    }
 }

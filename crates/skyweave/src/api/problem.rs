@@ -1,6 +1,7 @@
 //! Errors as RFC 9457 problems: the one way in which a request fails, and the one place that says which refusal is which
 //! status.
 
+use super::write::Undone;
 use crate::operator::Rejected;
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
@@ -28,6 +29,8 @@ pub(crate) struct Problem {
     errors: Vec<String>,
     #[serde(skip)]
     retry_after_s: Option<u64>,
+    #[serde(skip)]
+    undone: bool,
 }
 
 /// The kinds of problems.
@@ -92,6 +95,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after_s: None,
+            undone: kind == Kind::Away,
         }
     }
 
@@ -127,7 +131,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();
         let retry = self.retry_after_s;
+        let undone = self.undone;
         let mut response = (status, Json(self)).into_response();
+        if undone {
+            response.extensions_mut().insert(Undone);
+        }
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

@@ -38,6 +38,10 @@ const KEPT_HEADERS: [HeaderName; 4] = [
 #[derive(Clone, Copy)]
 pub(super) struct Once;
 
+/// An answer that says that nothing was done, though the fault is the service's.
+#[derive(Clone, Copy)]
+pub(super) struct Undone;
+
 /// A request that may come again.
 #[derive(Clone, Debug)]
 pub(crate) struct IdempotencyKey {
@@ -187,7 +191,7 @@ impl Api {
         let tell = Arc::clone(&told);
         let done = self.desk.submit(move |register| match build(register) {
             Ok(action) => Ok(Draft {
-                command: Some(Command { stamp, action }),
+                commands: vec![Command { stamp, action }],
                 records,
             }),
             Err(problem) => {
@@ -278,8 +282,9 @@ async fn keyed(
 async fn remember(api: &Api, key: IdempotencyKey, response: Response) -> Response {
     let status = response.status();
     if !status.is_success() {
-        // After a failure of the service itself it is not known what was done.
-        if !status.is_server_error() {
+        // After a failure of the service itself it is not known what was done, unless it says that nothing was.
+        let undone = response.extensions().get::<Undone>().is_some();
+        if undone || !status.is_server_error() {
             lock(&api.answers.0).remove(&key.id);
         }
         return response;
@@ -308,7 +313,7 @@ async fn remember(api: &Api, key: IdempotencyKey, response: Response) -> Respons
     // Nobody waits for this: if it is lost, a repetition learns that the request was done.
     drop(api.desk.submit(move |_| {
         Ok(Draft {
-            command: None,
+            commands: Vec::new(),
             records,
         })
     }));

@@ -5,8 +5,9 @@ mod on_air;
 mod service;
 
 pub(crate) use on_air::OnAir;
+pub(crate) use service::ServiceStatus;
 
-use self::service::{Made, ServiceStatus, Session, admit_scenario};
+use self::service::{Made, Session, admit_scenario};
 use super::summary::Summary;
 use crate::access::{Service, Watch};
 use crate::cli::{Carry, DishOptions, Way};
@@ -126,10 +127,32 @@ pub(crate) struct LiveRun {
 #[derive(Default)]
 struct State {
     reports: VecDeque<Report>,
+    database: Turns,
     stop: bool,
     late: u64,
     failed: Option<String>,
     planning: Planning,
+}
+
+/// How often the service's database went away or came back.
+#[derive(Default)]
+struct Turns {
+    count: u64,
+    away: bool,
+}
+
+/// What there is to show.
+pub(crate) enum News {
+    Epoch(Box<Report>),
+    /// The service's database went away or came back.
+    Database(ServiceStatus),
+}
+
+/// What was shown.
+#[derive(Default)]
+pub(crate) struct Seen {
+    epoch: Option<EpochNumber>,
+    turns: u64,
 }
 
 /// A first plan and its table, made before the clock starts.
@@ -368,6 +391,12 @@ fn describe(
     told
 }
 
+fn report_after(state: &State, after: Option<EpochNumber>) -> Option<Report> {
+    let mut reports = state.reports.iter();
+    let new = reports.find(|r| after.is_none_or(|a| r.summary.epoch > a.0));
+    new.cloned()
+}
+
 impl LiveRun {
     /// Plans the first epoch, builds the network and starts the clock.
     pub(crate) fn start(
@@ -574,16 +603,31 @@ impl LiveRun {
         }
     }
 
-    /// Waits for a report that `seen` has not counted yet. `None` when the run stops.
+    /// Waits for something that was not seen yet. `None` when the run stops.
+    pub(crate) fn next_news(&self, seen: &mut Seen) -> Result<Option<News>> {
+        self.wait_for(|state| {
+            if state.database.count != seen.turns {
+                seen.turns = state.database.count;
+                if let Some(status) = self.service_status() {
+                    return Some(News::Database(status));
+                }
+            }
+            let report = report_after(state, seen.epoch)?;
+            seen.epoch = Some(EpochNumber(report.summary.epoch));
+            Some(News::Epoch(Box::new(report)))
+        })
+    }
+
+    /// Waits for a report of an epoch after this one. `None` when the run stops.
     pub(crate) fn next_report(&self, after: Option<EpochNumber>) -> Result<Option<Report>> {
+        self.wait_for(|state| report_after(state, after))
+    }
+
+    fn wait_for<T>(&self, mut found: impl FnMut(&State) -> Option<T>) -> Result<Option<T>> {
         let mut state = lock(&self.state);
         loop {
-            let new = state
-                .reports
-                .iter()
-                .find(|r| after.is_none_or(|a| r.summary.epoch > a.0));
-            if let Some(report) = new {
-                return Ok(Some(report.clone()));
+            if let Some(found) = found(&state) {
+                return Ok(Some(found));
             }
             if let Some(failed) = state.failed.take() {
                 anyhow::bail!(failed);

@@ -1,6 +1,6 @@
 //! The picture of a running network: a table redrawn in place on a terminal, plain lines otherwise.
 
-use super::live::Report;
+use super::live::{Report, ServiceStatus};
 use super::summary::{percent, thousands};
 use crossterm::{cursor, queue, terminal};
 use std::collections::VecDeque;
@@ -13,6 +13,7 @@ const ROWS: usize = 8;
 pub(crate) struct Screen {
     in_place: bool,
     recent: VecDeque<String>,
+    last: Option<(Report, u64)>,
     drawn_lines: u16,
     shown_any: bool,
 }
@@ -23,6 +24,7 @@ impl Screen {
         Self {
             in_place,
             recent: VecDeque::new(),
+            last: None,
             drawn_lines: 0,
             shown_any: false,
         }
@@ -36,7 +38,7 @@ impl Screen {
                 writeln!(out, "{HEADER}")?;
             }
             writeln!(out, "{}", row(report))?;
-            return match away(report) {
+            return match report.service.as_ref().and_then(away) {
                 Some(away) => writeln!(out, "{away}"),
                 None => Ok(()),
             };
@@ -45,12 +47,36 @@ impl Screen {
         if self.recent.len() > ROWS {
             self.recent.pop_front();
         }
+        self.draw(report, late, out)?;
+        self.last = Some((report.clone(), late));
+        Ok(())
+    }
+
+    /// Shows that the service's database went away or is back, without waiting for the next epoch.
+    pub(crate) fn show_database(
+        &mut self,
+        status: ServiceStatus,
+        out: &mut impl Write,
+    ) -> Result<()> {
+        if !self.in_place {
+            return writeln!(out, "{}", about_database(&status));
+        }
+        let Some((mut report, late)) = self.last.take() else {
+            return Ok(());
+        };
+        report.service = Some(status);
+        self.draw(&report, late, out)?;
+        self.last = Some((report, late));
+        Ok(())
+    }
+
+    fn draw(&mut self, report: &Report, late: u64, out: &mut impl Write) -> Result<()> {
         let mut lines = vec![HEADER.to_owned()];
         lines.extend(self.recent.iter().cloned());
         lines.push(String::new());
         lines.extend(live_table(report));
         lines.extend(unserved_line(report));
-        lines.extend(away(report));
+        lines.extend(report.service.as_ref().and_then(away));
         if late > 0 {
             lines.push(format!(
                 "{late} plans were not ready when their epoch began"
@@ -118,9 +144,13 @@ fn live_table(report: &Report) -> Vec<String> {
     lines
 }
 
+/// Whether changes are possible.
+pub(crate) fn about_database(service: &ServiceStatus) -> String {
+    away(service).unwrap_or_else(|| "the service's database is back".to_owned())
+}
+
 /// That nothing can be changed at the moment.
-fn away(report: &Report) -> Option<String> {
-    let service = report.service.as_ref()?;
+fn away(service: &ServiceStatus) -> Option<String> {
     let why = service.away.as_ref()?;
     let away_s = service.away_s.unwrap_or_default();
     Some(format!(

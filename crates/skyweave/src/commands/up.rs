@@ -1,14 +1,13 @@
 //! `skyweave up`: the live network, shown.
 
-use super::live::{LiveRun, OnAir, Options};
-use super::screen::Screen;
+use super::live::{LiveRun, News, OnAir, Options, Seen};
+use super::screen::{Screen, about_database};
 use super::{load, open_service, planner_pool};
 use crate::access::Choice;
 use crate::api::{Listen, Provider, Server, TlsFiles};
 use crate::cli::{self, ListenAt};
 use crate::live;
 use anyhow::Result;
-use skyweave_base::EpochNumber;
 use std::io::{IsTerminal, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
@@ -134,13 +133,16 @@ fn can_carry_packets() -> bool {
 
 fn show(run: &LiveRun, json: bool, out: &mut impl Write) -> Result<()> {
     let mut screen = Screen::new(!json && std::io::stdout().is_terminal());
-    let mut after = None;
-    while let Some(report) = run.next_report(after)? {
-        after = Some(EpochNumber(report.summary.epoch));
-        if json {
-            writeln!(out, "{}", serde_json::to_string(&report)?)?;
-        } else {
-            screen.show(&report, run.late(), out)?;
+    let mut seen = Seen::default();
+    while let Some(news) = run.next_news(&mut seen)? {
+        match news {
+            News::Epoch(report) if json => {
+                writeln!(out, "{}", serde_json::to_string(&report)?)?;
+            }
+            News::Epoch(report) => screen.show(&report, run.late(), out)?,
+            // The lines for scripts are epochs, and say it with the next.
+            News::Database(status) if json => eprintln!("{}", about_database(&status)),
+            News::Database(status) => screen.show_database(status, out)?,
         }
         out.flush()?;
     }

@@ -3,21 +3,22 @@
 //! It knows SQL, locks and what errors mean, and nothing of the service.
 
 use super::StoreError;
+use super::server::{ANSWER, Server, ServerError};
 use super::url::{Place, StoreUrl, causes};
 use core::time::Duration;
-use postgres::error::SqlState;
-use postgres::fallible_iterator::FallibleIterator as _;
-use postgres::types::ToSql;
 use rusqlite::ErrorCode;
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 
 /// How long a write waits for somebody else's lock.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server may be silent over a statement that rewrites a table: a guess for millions of rows on a slow disk.
+const AT_LENGTH: Duration = Duration::from_secs(600);
 /// The lock of the one process that writes to a PostgreSQL database: "skyweave" in ASCII.
 const WRITER_LOCK: i64 = i64::from_be_bytes(*b"skyweave");
 /// An SQLite file is whole pages, each a multiple of this (sqlite.org/fileformat2.html, section 1.2).
@@ -51,10 +52,7 @@ enum Link {
         path: PathBuf,
         inode: u64,
     },
-    Postgres {
-        client: Box<postgres::Client>,
-        statements: HashMap<&'static str, postgres::Statement>,
-    },
+    Postgres(Box<Server>),
 }
 
 /// A parameter.
@@ -79,7 +77,7 @@ pub(super) struct Bulk {
 /// A row of an answer.
 pub(super) enum Row<'a> {
     Sqlite(&'a rusqlite::Row<'a>),
-    Postgres(&'a postgres::Row),
+    Postgres(&'a tokio_postgres::Row),
 }
 
 impl Row<'_> {
@@ -178,23 +176,20 @@ impl Connection {
 
     fn connect(
         url: &StoreUrl,
-        config: &postgres::Config,
+        config: &tokio_postgres::Config,
         access: Access,
     ) -> Result<Self, StoreError> {
-        use postgres::config::{Host, SslMode};
-        let error = |e: postgres::Error| postgres_error(url, &e);
+        use tokio_postgres::config::{Host, SslMode};
         let remote = config.get_hosts().iter().any(|h| matches!(h, Host::Tcp(_)));
-        let client = if remote && config.get_ssl_mode() != SslMode::Disable {
-            config.connect(tls(url)?)
+        let server = if remote && config.get_ssl_mode() != SslMode::Disable {
+            Server::connect(config, tls(url)?)
         } else {
-            config.connect(postgres::NoTls)
+            Server::connect(config, tokio_postgres::NoTls)
         };
+        let server = server.map_err(|e| postgres_error(url, &e))?;
         let mut this = Self {
             url: url.clone(),
-            link: Link::Postgres {
-                client: Box::new(client.map_err(error)?),
-                statements: HashMap::new(),
-            },
+            link: Link::Postgres(Box::new(server)),
             _lock: None,
         };
         this.batch(SESSION)?;
@@ -245,10 +240,23 @@ impl Connection {
                     detail: "the file was moved, replaced or deleted".into(),
                 }),
             },
-            Link::Postgres { client, .. } => client
-                .is_valid(PATIENCE)
+            Link::Postgres(server) => server
+                .check_alive()
                 .map_err(|e| postgres_error(&self.url, &e)),
         }
+    }
+
+    /// Does work whose single statements may take long: a server may be silent meanwhile.
+    pub(super) fn at_length<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let set = |this: &mut Self, patience| {
+            if let Link::Postgres(server) = &mut this.link {
+                server.set_patience(patience);
+            }
+        };
+        set(self, AT_LENGTH);
+        let done = work(self);
+        set(self, ANSWER);
+        done
     }
 
     /// Runs statements without parameters and answers.
@@ -259,9 +267,7 @@ impl Connection {
             } => connection
                 .execute_batch(sql)
                 .map_err(|e| sqlite_error(&self.url, path, &e)),
-            Link::Postgres { client, .. } => client
-                .batch_execute(sql)
-                .map_err(|e| postgres_error(&self.url, &e)),
+            Link::Postgres(server) => server.batch(sql).map_err(|e| postgres_error(&self.url, &e)),
         }
     }
 
@@ -283,13 +289,9 @@ impl Connection {
                 let rows = run().map_err(|e| sqlite_error(&self.url, path, &e))?;
                 Ok(rows as u64)
             }
-            Link::Postgres { client, statements } => {
-                let mut run = || {
-                    let statement = prepared(client, statements, sql)?;
-                    client.execute(&statement, &parameters(values))
-                };
-                run().map_err(|e| postgres_error(&self.url, &e))
-            }
+            Link::Postgres(server) => server
+                .execute(sql, &parameters(values))
+                .map_err(|e| postgres_error(&self.url, &e)),
         }
     }
 
@@ -310,15 +312,11 @@ impl Connection {
                 };
                 run().map_err(|e| sqlite_error(&self.url, path, &e))
             }
-            Link::Postgres { .. } if rows == 0 => Ok(()),
-            Link::Postgres { client, statements } => {
-                let mut run = || {
-                    let statement = prepared(client, statements, sql.many)?;
-                    let values: Vec<&(dyn ToSql + Sync)> =
-                        columns.iter().map(Column::array).collect();
-                    client.execute(&statement, &values).map(drop)
-                };
-                run().map_err(|e| postgres_error(&self.url, &e))
+            Link::Postgres(_) if rows == 0 => Ok(()),
+            Link::Postgres(server) => {
+                let values: Vec<&(dyn ToSql + Sync)> = columns.iter().map(Column::array).collect();
+                let done = server.execute(sql.many, &values);
+                done.map(drop).map_err(|e| postgres_error(&self.url, &e))
             }
         }
     }
@@ -347,15 +345,11 @@ impl Connection {
                     each(&Row::Sqlite(row)).map_err(|e| damaged(&self.url, e))?;
                 }
             }
-            Link::Postgres { client, statements } => {
-                let error = |e: postgres::Error| postgres_error(&self.url, &e);
-                let statement = prepared(client, statements, sql).map_err(error)?;
-                let mut rows = client
-                    .query_raw(&statement, parameters(values))
-                    .map_err(error)?;
-                while let Some(row) = rows.next().map_err(error)? {
-                    each(&Row::Postgres(&row)).map_err(|e| damaged(&self.url, e))?;
-                }
+            Link::Postgres(server) => {
+                let mut each = |row: &tokio_postgres::Row| each(&Row::Postgres(row));
+                let done = server.rows(sql, parameters(values), &mut each);
+                done.map_err(|e| postgres_error(&self.url, &e))?
+                    .map_err(|e| damaged(&self.url, e))?;
             }
         }
         Ok(())
@@ -421,19 +415,6 @@ fn parameters<'a>(values: &'a [Value<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
         }
     };
     values.iter().map(parameter).collect()
-}
-
-fn prepared(
-    client: &mut postgres::Client,
-    statements: &mut HashMap<&'static str, postgres::Statement>,
-    sql: &'static str,
-) -> Result<postgres::Statement, postgres::Error> {
-    if let Some(statement) = statements.get(sql) {
-        return Ok(statement.clone());
-    }
-    let statement = client.prepare(sql)?;
-    statements.insert(sql, statement.clone());
-    Ok(statement)
 }
 
 /// Locks a file beside the database: SQLite's own locks come and go with each transaction.
@@ -545,9 +526,13 @@ fn sqlite_error(url: &StoreUrl, path: &Path, error: &rusqlite::Error) -> StoreEr
     }
 }
 
-fn postgres_error(url: &StoreUrl, error: &postgres::Error) -> StoreError {
-    let (database, detail) = (url.clone(), causes(error));
-    let Some(state) = error.code() else {
+fn postgres_error(url: &StoreUrl, error: &ServerError) -> StoreError {
+    let (database, detail) = (url.clone(), error.to_string());
+    let state = match error {
+        ServerError::Told(error) => error.code(),
+        ServerError::Silent(_) => None,
+    };
+    let Some(state) = state else {
         return StoreError::Gone { database, detail };
     };
     match state {

@@ -6,7 +6,8 @@
 //! Commands that come while the disk is at work share the next transaction.
 //!
 //! When the database is away, reads go on with the last state, commands are refused with the reason, and counters of
-//! traffic are kept until they can be written. The thread goes on trying.
+//! traffic are kept until they can be written. It is tried again and again on a thread of its own, so that nobody waits for
+//! a database that does not answer but the one who finds out.
 
 use super::store::{Record, Store, Writes};
 use super::{StoreError, StoreUrl};
@@ -33,14 +34,16 @@ const EVENTS: usize = 1024;
 const IDLE: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(250);
 const SLOWEST_RETRY: Duration = Duration::from_secs(5);
+/// How often it is asked whether a try has come to its end.
+const TRYING: Duration = Duration::from_millis(20);
 /// How long a write waits for readers of the register before the last; then it goes on with a copy.
 const READERS: Duration = Duration::from_millis(200);
 
-/// A command, and what is kept with it in the same transaction.
+/// Commands that are executed together or not at all, and what is kept with them in the same transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
-    /// What is to be done; `None`: only records are kept.
-    pub command: Option<Command>,
+    /// What is to be done, in this order; without any only records are kept.
+    pub commands: Vec<Command>,
     /// What is kept beside.
     pub records: Vec<Record>,
 }
@@ -48,7 +51,7 @@ pub struct Draft {
 impl From<Command> for Draft {
     fn from(command: Command) -> Self {
         Self {
-            command: Some(command),
+            commands: vec![command],
             records: Vec::new(),
         }
     }
@@ -164,6 +167,18 @@ impl<T, E: From<Closed>> Ticket<Result<T, E>> {
             .blocking_recv()
             .unwrap_or_else(|_| Err(Closed.into()))
     }
+
+    /// The answer if it is there, once.
+    ///
+    /// # Errors
+    /// As the call that gave the ticket says.
+    pub fn answer(&mut self) -> Option<Result<T, E>> {
+        match self.0.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(oneshot::error::TryRecvError::Empty) => None,
+            Err(oneshot::error::TryRecvError::Closed) => Some(Err(Closed.into())),
+        }
+    }
 }
 
 impl<T, E: From<Closed>> Future for Ticket<Result<T, E>> {
@@ -254,6 +269,7 @@ impl Desk {
             unwritten: BTreeMap::new(),
             retry: RETRY,
             retry_at: Instant::now(),
+            trying: None,
         };
         let (orders, to_do) = channel();
         let (questions, asked) = channel::<Question>();
@@ -289,8 +305,8 @@ impl Desk {
     }
 
     /// Executes what `build` makes of the register as it stands when the order's turn has come: for conditions ("if nobody
-    /// has changed it"), new numbers, and records that belong to the command. The answer to a draft without a command is
-    /// `None`. `build` runs on the writer's thread: it must be quick and must not wait.
+    /// has changed it"), new numbers, and records that belong to the commands. The answer is the outcome of the last one, to
+    /// a draft without a command `None`. `build` runs on the writer's thread: it must be quick and must not wait.
     pub fn submit(
         &self,
         build: impl FnOnce(&Register) -> Result<Draft, Rejected> + Send + 'static,
@@ -312,10 +328,14 @@ impl Desk {
         question: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Ticket<Result<T, Arc<StoreError>>> {
         let (answer, ticket) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
         let ask = move |store: &mut Option<Store>, url: &StoreUrl| {
-            let answered = ask(store, url, question);
+            let answered = match shared.unreachable() {
+                Some(why) => Err(why),
+                None => ask(store, url, question).map_err(Arc::new),
+            };
             // Whoever asked may have gone.
-            let _ = answer.send(answered.map_err(Arc::new));
+            let _ = answer.send(answered);
         };
         if let Some(questions) = &self.questions {
             // A thread that has ended drops the answer, and that is the answer.
@@ -356,6 +376,18 @@ impl Drop for Desk {
     }
 }
 
+impl Shared {
+    /// Why questions need not be tried, if it is known: one that only takes no writes can be read.
+    fn unreachable(&self) -> Option<Arc<StoreError>> {
+        match &lock(&self.health).database {
+            Database::Away { why, .. } if matches!(**why, StoreError::Gone { .. }) => {
+                Some(Arc::clone(why))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Asks on a connection that is opened when it is needed, and again once if it was lost since.
 fn ask<T>(
     store: &mut Option<Store>,
@@ -372,11 +404,14 @@ fn ask<T>(
     question(store.insert(open))
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
     let builder = std::thread::Builder::new().name(name.to_owned());
     builder
         .spawn(work)
-        .expect("a process can start two threads")
+        .expect("a process can start a thread more")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -404,6 +439,14 @@ struct Writer {
     unwritten: BTreeMap<(UtId, Time), UsageRecord>,
     retry: Duration,
     retry_at: Instant,
+    /// Whether the database is back.
+    trying: Option<JoinHandle<Result<Found, StoreError>>>,
+}
+
+/// A database that takes writes again, and where its log ends.
+struct Found {
+    store: Store,
+    head: AuditHead,
 }
 
 /// A batch on its way.
@@ -426,20 +469,39 @@ impl Writer {
     fn run(mut self, orders: &Receiver<Order>) {
         self.make_second_copy();
         loop {
-            let patience = match self.store {
-                Some(_) => IDLE,
-                None => self.retry_at.saturating_duration_since(Instant::now()),
+            let patience = match (&self.store, &self.trying) {
+                (Some(_), _) => IDLE,
+                (None, Some(_)) => TRYING,
+                (None, None) => self.retry_at.saturating_duration_since(Instant::now()),
             };
             match orders.recv_timeout(patience) {
                 Ok(order) => {
                     let batch = self.collect(order, orders);
                     self.carry_out(batch);
+                    // Whoever asks without pause does not keep it away.
+                    if self.store.is_none() {
+                        self.look_after();
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => self.look_after(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        match self.trying.take() {
+            Some(trying) => self.come_back(ended(trying)),
+            None if self.store.is_none() && !self.unwritten.is_empty() => {
+                self.come_back(try_again(self.url.clone()));
+            }
+            None => {}
+        }
         self.carry_out(Batch::default());
+        if !self.unwritten.is_empty() {
+            eprintln!(
+                "the traffic of {} terminals since the database went away is not counted: {}",
+                self.unwritten.len(),
+                self.why_away()
+            );
+        }
     }
 
     /// Before it is needed: after the register was read, one copy stands for both.
@@ -449,11 +511,22 @@ impl Writer {
 
     /// When there is nothing to do: is the database there, is it back?
     fn look_after(&mut self) {
-        if self.store.is_none() {
-            self.come_back();
-            self.make_second_copy();
-        } else if let Err(why) = self.check_present() {
-            self.away(Arc::new(why));
+        match (&self.store, self.trying.take()) {
+            (Some(_), _) => {
+                if let Err(why) = self.check_present() {
+                    self.away(Arc::new(why));
+                }
+            }
+            (None, Some(trying)) if trying.is_finished() => {
+                self.come_back(ended(trying));
+                self.make_second_copy();
+            }
+            (None, Some(trying)) => self.trying = Some(trying),
+            (None, None) if Instant::now() < self.retry_at => {}
+            (None, None) => {
+                let url = self.url.clone();
+                self.trying = Some(spawn("service returns", move || try_again(url)));
+            }
         }
         if !self.unwritten.is_empty() {
             self.carry_out(Batch::default());
@@ -491,15 +564,36 @@ impl Writer {
 
     fn apply(&mut self, build: Build, batch: &mut Batch) -> Done {
         let draft = build(&self.next)?;
+        let before = batch.applied.len();
         let mut done = None;
-        if let Some(command) = draft.command {
-            let outcome = Arc::new(Arc::make_mut(&mut self.next).apply(&command)?);
-            batch.applied.push(Applied::Command(command));
-            batch.outcomes.push(Arc::clone(&outcome));
-            done = Some(outcome);
+        for command in draft.commands {
+            match Arc::make_mut(&mut self.next).apply(&command) {
+                Ok(outcome) => {
+                    let outcome = Arc::new(outcome);
+                    batch.applied.push(Applied::Command(command));
+                    batch.outcomes.push(Arc::clone(&outcome));
+                    done = Some(outcome);
+                }
+                Err(refused) => {
+                    self.take_back(before, batch);
+                    return Err(refused.into());
+                }
+            }
         }
         batch.records.extend(draft.records);
         Ok(done)
+    }
+
+    /// Takes back what a batch has applied beyond so many, which were commands.
+    fn take_back(&mut self, stay: usize, batch: &mut Batch) {
+        let gone = batch.applied.len() - stay;
+        if gone == 0 {
+            return;
+        }
+        batch.applied.truncate(stay);
+        batch.outcomes.truncate(batch.outcomes.len() - gone);
+        self.next = Arc::clone(&self.published);
+        redo(Arc::make_mut(&mut self.next), &batch.applied);
     }
 
     fn count(&mut self, records: Vec<UsageRecord>, batch: &mut Batch) {
@@ -652,13 +746,7 @@ impl Writer {
         }
         wait_for_readers(&mut self.next);
         let register = Arc::make_mut(&mut self.next);
-        for applied in &batch.applied {
-            // What one copy took the other takes.
-            match applied {
-                Applied::Command(command) => drop(register.apply(command)),
-                Applied::Usage(record) => drop(register.record_usage(*record)),
-            }
-        }
+        redo(register, &batch.applied);
         debug_assert_eq!(register.audit_head(), self.published.audit_head());
     }
 
@@ -669,12 +757,7 @@ impl Writer {
         if batch.applied.is_empty() {
             return;
         }
-        let register = Arc::make_mut(&mut self.next);
-        for applied in &batch.applied {
-            if let Applied::Usage(record) = applied {
-                drop(register.record_usage(*record));
-            }
-        }
+        redo(Arc::make_mut(&mut self.next), &batch.applied);
         batch.outcomes.clear();
         self.publish(batch);
     }
@@ -702,9 +785,9 @@ impl Writer {
         }
     }
 
-    /// Tries whether the database is back.
-    fn come_back(&mut self) {
-        match self.try_come_back() {
+    /// Takes over a database that is back.
+    fn come_back(&mut self, found: Result<Found, StoreError>) {
+        match found.and_then(|found| self.go_on_with(found)) {
             Ok(()) => lock(&self.shared.health).database = Database::Working,
             Err(why) => {
                 self.store = None;
@@ -717,10 +800,9 @@ impl Writer {
 
     /// The database must go on from what was published: it may have more, from a write whose end was not seen or from
     /// another process that took over meanwhile, and then it is read anew; if it has less, confirmed writes are lost.
-    fn try_come_back(&mut self) -> Result<(), StoreError> {
-        let (ours, head) = (self.published.audit_head(), self.reconnect()?);
-        let store = self.connected();
-        store.probe()?;
+    fn go_on_with(&mut self, found: Found) -> Result<(), StoreError> {
+        let (ours, head) = (self.published.audit_head(), found.head);
+        let store = self.store.insert(found.store);
         if head == ours {
             return Ok(());
         }
@@ -741,6 +823,29 @@ impl Writer {
         let _ = self.shared.events.send(Event::Everything);
         Ok(())
     }
+}
+
+/// What one copy of the register took the other takes.
+fn redo(register: &mut Register, all: &[Applied]) {
+    for applied in all {
+        match applied {
+            Applied::Command(command) => drop(register.apply(command)),
+            Applied::Usage(record) => drop(register.record_usage(*record)),
+        }
+    }
+}
+
+/// Whether the database takes writes again.
+fn try_again(url: StoreUrl) -> Result<Found, StoreError> {
+    let mut store = Store::reopen(&url)?;
+    let head = store.head()?;
+    store.probe()?;
+    Ok(Found { store, head })
+}
+
+fn ended(trying: JoinHandle<Result<Found, StoreError>>) -> Result<Found, StoreError> {
+    // A panic was told by its own message, and is no answer.
+    trying.join().unwrap_or(Err(StoreError::Closed))
 }
 
 /// Waits until nobody reads this copy any more, but not for long: then [`Arc::make_mut`] makes a new one.

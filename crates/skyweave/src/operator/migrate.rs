@@ -26,19 +26,21 @@ pub(super) fn forwards(db: &mut Connection) -> Result<(), StoreError> {
     if found(db)? == VERSION {
         return Ok(());
     }
-    db.transaction(Access::Write, |db| {
-        let version = found(db)?;
-        for (sqlite, postgres) in STEPS.iter().skip(version as usize) {
-            db.batch(if db.is_sqlite() { sqlite } else { postgres })?;
-        }
-        let version = VERSION.to_string();
-        db.execute(
-            "INSERT INTO meta (key, value) VALUES ('version', $1) \
+    db.at_length(|db| db.transaction(Access::Write, take_steps))
+}
+
+fn take_steps(db: &mut Connection) -> Result<(), StoreError> {
+    let version = found(db)?;
+    for (sqlite, postgres) in STEPS.iter().skip(version as usize) {
+        db.batch(if db.is_sqlite() { sqlite } else { postgres })?;
+    }
+    let version = VERSION.to_string();
+    db.execute(
+        "INSERT INTO meta (key, value) VALUES ('version', $1) \
              ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            &[Value::Text(&version)],
-        )?;
-        Ok(())
-    })
+        &[Value::Text(&version)],
+    )?;
+    Ok(())
 }
 
 /// Asks that a database has exactly this program's version.

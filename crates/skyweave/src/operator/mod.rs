@@ -10,6 +10,7 @@ mod desk;
 mod error;
 mod inspect;
 mod migrate;
+mod server;
 mod store;
 mod url;
 

@@ -16,7 +16,7 @@ pub struct StoreUrl(pub(super) Place);
 #[derive(Clone)]
 pub(super) enum Place {
     File(PathBuf),
-    Postgres(Box<postgres::Config>),
+    Postgres(Box<tokio_postgres::Config>),
 }
 
 impl StoreUrl {
@@ -38,8 +38,9 @@ impl FromStr for StoreUrl {
             why,
         };
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            let mut config: postgres::Config =
-                text.parse().map_err(|e: postgres::Error| bad(causes(&e)))?;
+            let mut config: tokio_postgres::Config = text
+                .parse()
+                .map_err(|e: tokio_postgres::Error| bad(causes(&e)))?;
             if config.get_connect_timeout().is_none() {
                 config.connect_timeout(PATIENCE);
             }
@@ -69,8 +70,8 @@ impl fmt::Display for StoreUrl {
             Place::File(path) => write!(f, "database {}", path.display()),
             Place::Postgres(config) => {
                 let host = config.get_hosts().first().map(|host| match host {
-                    postgres::config::Host::Tcp(name) => name.clone(),
-                    postgres::config::Host::Unix(path) => path.display().to_string(),
+                    tokio_postgres::config::Host::Tcp(name) => name.clone(),
+                    tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
                 });
                 write!(
                     f,

@@ -4,8 +4,9 @@
 use super::places::*;
 use super::things::*;
 use super::{put, until, works};
+use skyweave::access::{Choice, SCENARIO_TERMINALS, Service, ServicePlace};
 use skyweave::operator::*;
-use skyweave_base::Time;
+use skyweave_base::{Geodetic, Time};
 use skyweave_service::*;
 use std::collections::BTreeSet;
 use std::fs;
@@ -52,6 +53,10 @@ fn as_child() {
             Ok(_) => println!("opened"),
             Err(error) => println!("{error}"),
         },
+        "commission" => {
+            println!("\nbegins");
+            commission(&database);
+        }
         "fill" => fill_the_disk(&database),
         "fill postgres" => fill_the_disk_of_postgresql(),
         "hold" => {
@@ -63,6 +68,62 @@ fn as_child() {
         }
         other => panic!("{other}"),
     }
+}
+
+/// Terminals that come onto the books of a network that begins.
+const ENROLLED: u32 = 8;
+
+/// What a network does with its database when it begins.
+fn commission(database: &str) {
+    let choice = Choice::At(database.to_owned());
+    let place = ServicePlace::find(&choice, "killed").unwrap().unwrap();
+    let now = Time::from_nanos(1);
+    let service = Service::open(place, now).unwrap();
+    let at = Geodetic::from_degrees(50.45, 30.52).unwrap();
+    for n in 1..=ENROLLED {
+        service.enrol(ut(n), SCENARIO_TERMINALS, at, now).unwrap();
+    }
+}
+
+#[test]
+fn a_network_killed_while_it_begins_begins_again() {
+    let site = Site::new(Kind::Sqlite);
+    let (mut halfway, mut whole) = (0, 0);
+    for n in 0..50 {
+        let database = site.fresh();
+        let mut child = child(&database, "commission", |_| {});
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(said.any(|line| line.unwrap() == "begins"));
+        std::thread::sleep(Duration::from_micros(n * 500));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let rows = match Store::read_only(&url(&database)) {
+            Ok(mut store) => {
+                let head = store.head().unwrap();
+                let things = store.load().unwrap();
+                let commissioned = u64::from(head.rows > 0);
+                assert_eq!(things.accounts.len() as u64, 2 * commissioned);
+                assert_eq!(things.plans.len() as u64, commissioned);
+                let half = |t: &&Terminal| !matches!(t.state, State::Activated(..));
+                assert_eq!(things.terminals.iter().find(half), None);
+                assert_eq!(
+                    head.rows,
+                    4 * commissioned + 3 * things.terminals.len() as u64
+                );
+                head.rows
+            }
+            // Killed before there was a table.
+            Err(_) => 0,
+        };
+        let all = 4 + 3 * u64::from(ENROLLED);
+        halfway += u32::from(rows > 0 && rows < all);
+        whole += u32::from(rows == all);
+        commission(&database);
+        let mut store = Store::read_only(&url(&database)).unwrap();
+        assert_eq!(store.verify_audit(None).unwrap().rows, all);
+    }
+    println!("50 kills: {halfway} in the middle, {whole} too late");
+    assert!(halfway > 0, "no kill came in the middle");
 }
 
 /// Writes from four threads, and says of each write that it was confirmed.

@@ -1,5 +1,6 @@
 //! Where the tests keep their databases: files, and a PostgreSQL server of their own.
 
+use rustix::process::{Pid, Signal, kill_process};
 use skyweave::operator::StoreUrl;
 use std::cell::Cell;
 use std::fs;
@@ -276,9 +277,28 @@ impl Server {
     /// Ends the server as `pg_ctl stop -m immediate` does: without a word to its clients or its disk.
     pub(crate) fn stop_immediately(&self) {
         if let Some(mut child) = self.process.take() {
-            let pid = rustix::process::Pid::from_child(&child);
-            rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
+            kill_process(Pid::from_child(&child), Signal::QUIT).unwrap();
             child.wait().unwrap();
+        }
+    }
+
+    /// Sends a signal to the server and to all processes that it has started.
+    pub(crate) fn signal_all(&self, signal: Signal) {
+        let server = self.process.take().expect("it runs");
+        let own = Pid::from_child(&server);
+        self.process.set(Some(server));
+        let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+        let running = fs::read_dir("/proc").unwrap().flatten();
+        let running = running.filter_map(number).filter_map(Pid::from_raw);
+        // After the command in brackets: the state and the parent (proc_pid_stat(5)).
+        let parent = |pid: &Pid| -> Option<i32> {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+            stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+        };
+        let children = running.filter(|pid| parent(pid) == Some(own.as_raw_nonzero().get()));
+        for pid in [own].into_iter().chain(children) {
+            // One that has ended meanwhile needs none.
+            let _ = kill_process(pid, signal);
         }
     }
 

@@ -4,7 +4,7 @@
 //! plan, with everything that it gives, and at once into the plans that packets follow or will follow, as an amendment that
 //! changes no beam ([`Plan::amended`], ADR 7). What packets may do thus never waits for a boundary or for the planner.
 
-use super::{LiveRun, describe, lock, ut_id};
+use super::{LiveRun, Turns, describe, lock, ut_id};
 use crate::access::{
     AccountPage, Enrolment, GUESTS, SCENARIO_TERMINALS, Said, Service, Watch, claim,
 };
@@ -82,6 +82,7 @@ impl LiveRun {
         let (Some(service), Some(watch)) = (&self.service, &self.watch) else {
             return Ok(());
         };
+        self.note_database();
         let (desk, mut watch, t) = (service.desk(), lock(watch), self.clock.now());
         watch.follow(desk, t);
         let sessions = lock(&self.sessions).clone();
@@ -116,6 +117,19 @@ impl LiveRun {
             }
         }
         if changed { self.amend() } else { Ok(()) }
+    }
+
+    /// Lets whoever watches know when the database goes away and when it is back.
+    fn note_database(&self) {
+        let away = self.service_status().is_some_and(|s| s.away.is_some());
+        let mut state = lock(&self.state);
+        if state.database.away != away {
+            state.database = Turns {
+                count: state.database.count + 1,
+                away,
+            };
+            self.changed.notify_all();
+        }
     }
 
     /// Brings the plans that packets follow or will follow up to the decisions of now.
