@@ -616,13 +616,18 @@ fn a_terminal_that_policy_forbids_is_found() {
 }
 
 #[test]
-fn an_amended_plan_only_takes_away() {
+fn an_amended_plan_takes_away_at_once() {
     let (mut inputs, plan) = valid();
-    assert_eq!(plan.amended(&inputs.live), None, "nothing has changed");
+    let unasked = || -> Inputs { panic!("nobody gets more") };
+    assert_eq!(
+        plan.amended(&inputs.live, unasked),
+        None,
+        "nothing has changed"
+    );
     let mut with = |access, ask_kbps| {
         let live = &mut Arc::get_mut(&mut inputs.live).unwrap()[0];
         (live.access, live.ask_kbps) = (access, ask_kbps);
-        let amended = plan.amended(&inputs.live).unwrap();
+        let amended = plan.amended(&inputs.live, unasked).unwrap();
         assert_eq!(check(&inputs, &amended), []);
         assert_eq!(
             Plan {
@@ -634,18 +639,72 @@ fn an_amended_plan_only_takes_away() {
         );
         (amended.terminals[0].service, amended)
     };
-    let (page, on_page) = with(Access::AccountPage, 512);
+    let (page, _) = with(Access::AccountPage, 512);
     let page = page.unwrap();
     assert_eq!((page.access, page.down_kbps), (Access::AccountPage, 512));
     let (slower, _) = with(Access::Limited, 5_000);
     let slower = slower.unwrap();
     assert_eq!((slower.access, slower.down_kbps), (Access::Limited, 5_000));
     assert_eq!(with(Access::None, 0).0, Err(Reason::Forbidden));
-    // Service that is back goes on at the rate that is there, until the next plan.
-    let back = on_page.amended(&valid().0.live).unwrap();
-    let service = back.terminals[0].service.unwrap();
-    assert_eq!((service.access, service.down_kbps), (Access::Limited, 512));
-    assert_eq!(check(&valid().0, &back), []);
+}
+
+#[test]
+fn who_is_let_in_gets_at_once_what_is_free_or_its_equal_part() {
+    // The plan was made while the terminal of Kyiv's 20 was at the account page.
+    let planned = || {
+        let (inputs, mut plan) = valid();
+        let i = plan.terminals[0].service.unwrap().slot as usize;
+        let mut slot = plan.slots[i];
+        let gone = 10_000 - 512;
+        slot.delivered_kbps -= gone;
+        plan.slots[i] = slot;
+        let cell = plan.cells.iter_mut().find(|c| c.cell == slot.cell).unwrap();
+        cell.delivered_kbps -= u64::from(gone);
+        cell.demand_kbps -= u64::from(gone);
+        let landing = &mut plan.landings[slot.landing as usize];
+        landing.kbps -= u64::from(gone);
+        let last = *landing.path.last().unwrap();
+        let feeders = plan.feeders.iter_mut();
+        let own = |f: &&mut FeederLink| (f.gateway, f.satellite) == (landing.gateway, last);
+        feeders.filter(own).for_each(|f| f.kbps -= u64::from(gone));
+        for pair in landing.path.windows(2) {
+            let lasers = plan.lasers.iter_mut();
+            let own = |l: &&mut LaserLoad| (l.from, l.to) == (pair[1], pair[0]);
+            lasers.filter(own).for_each(|l| l.kbps -= u64::from(gone));
+        }
+        let service = plan.terminals[0].service.as_mut().unwrap();
+        (service.down_kbps, service.up_kbps) = (512, 51);
+        service.access = Access::AccountPage;
+        (inputs, plan, slot)
+    };
+    let let_in = |inputs: &Inputs, plan: &Plan| {
+        let amended = plan.amended(&inputs.live, || inputs.clone()).unwrap();
+        let service = amended.terminals[0].service.unwrap();
+        assert_eq!(service.access, Access::Limited);
+        (service, amended)
+    };
+    let (inputs, plan, slot) = planned();
+    let (service, amended) = let_in(&inputs, &plan);
+    assert_eq!(service.down_kbps, 10_000, "all that it asks is free");
+    assert!(service.up_kbps > 51, "{service:?}");
+    assert_eq!(check(&inputs, &amended), []);
+    let got = amended.slots[plan.terminals[0].service.unwrap().slot as usize];
+    assert_eq!(got.delivered_kbps, slot.delivered_kbps + 10_000 - 512);
+    // A beam that is full: what its neighbours have is shared with it, and no link carries more.
+    let (mut inputs, plan, slot) = planned();
+    let full = |plan: &Plan| {
+        let mut plan = plan.clone();
+        for s in &mut plan.slots {
+            s.radio_kbps = s.delivered_kbps;
+        }
+        plan
+    };
+    Arc::get_mut(&mut inputs.live).unwrap()[0].ask_kbps = 1_000_000;
+    let (service, amended) = let_in(&inputs, &full(&plan));
+    let equal = slot.delivered_kbps / slot.terminals;
+    assert!(equal > 512, "{slot:?}");
+    assert_eq!(service.down_kbps, equal);
+    assert_eq!(amended.landings, plan.landings);
 }
 
 #[test]

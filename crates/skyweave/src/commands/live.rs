@@ -498,8 +498,9 @@ impl LiveRun {
         // Decisions may have changed while it was made.
         let amended = {
             let world = lock(&self.world);
-            let live = world.live_terminals(prepared.plan.epoch);
-            let amended = prepared.plan.amended(&live);
+            let epoch = prepared.plan.epoch;
+            let live = world.live_terminals(epoch);
+            let amended = prepared.plan.amended(&live, || world.inputs(epoch));
             if let Some(amended) = &amended {
                 prepared.table = world.forwarding(amended);
                 let outcomes = amended.terminals.iter();

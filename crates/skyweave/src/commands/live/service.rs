@@ -141,7 +141,9 @@ impl LiveRun {
             made.revision += 1;
             let (table, mut live, followed) = {
                 let world = lock(&self.world);
-                let amended = made.plan.amended(&world.live_terminals(made.plan.epoch));
+                let epoch = made.plan.epoch;
+                let live = world.live_terminals(epoch);
+                let amended = made.plan.amended(&live, || world.inputs(epoch));
                 let plan = amended.unwrap_or_else(|| made.plan.clone());
                 let mut table = world.forwarding(&plan);
                 table.revision = made.revision;
