@@ -21,6 +21,7 @@ mod proof;
 mod register;
 mod rules;
 mod shape;
+mod sightings;
 mod suspicion;
 mod things;
 
@@ -50,6 +51,7 @@ pub use proof::{Challenge, Gate, NotProven, Proof};
 pub use register::{Action, Command, Denied, Outcome, Refused, Register, Things, Touched};
 pub use rules::{Code, Considered, Decision, Explanation, Grant, RULES, RateLimit, Refusal, Rule};
 pub use shape::{Fix, MOST_POSITIONS, RingAt, Shape, ShapeError};
+pub use sightings::Sightings;
 pub use suspicion::{Observed, Suspicion};
 pub use things::{
     Account, AllowList, DataCap, Holder, ListEntry, ListRequest, Mobility, MobilityClass,

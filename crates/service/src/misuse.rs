@@ -341,13 +341,6 @@ pub fn out_of_market(
     if declared == Declared::Yes || seen.iter().any(|s| s.from_home_m <= limits.border_m) {
         return None;
     }
-    let (first, last) = (
-        seen.iter().map(|s| s.at).min()?,
-        seen.iter().map(|s| s.at).max()?,
-    );
-    if last - first < limits.away || seen.len() < limits.away_sightings as usize {
-        return None;
-    }
     let mut markets: BTreeMap<Market, (Time, Time, u32)> = BTreeMap::new();
     for s in seen {
         let m = markets.entry(s.market).or_insert((s.at, s.at, 0));
@@ -359,10 +352,37 @@ pub fn out_of_market(
         last,
         times,
     };
+    never_at_home(
+        terminal,
+        markets.into_iter().map(evidence).collect(),
+        limits,
+    )
+}
+
+/// The finding on a terminal that was only ever seen in these markets, if that was for long enough.
+pub(crate) fn never_at_home(
+    terminal: UtId,
+    seen: Vec<Evidence>,
+    limits: &Limits,
+) -> Option<Finding> {
+    let (mut from, mut until, mut all) = (None::<Time>, None::<Time>, 0);
+    for evidence in &seen {
+        if let Evidence::Seen {
+            first, last, times, ..
+        } = evidence
+        {
+            from = Some(from.map_or(*first, |from| from.min(*first)));
+            until = until.max(Some(*last));
+            all += times;
+        }
+    }
+    if until? - from? < limits.away || all < limits.away_sightings {
+        return None;
+    }
     Some(finding(
         IncidentKind::OutOfMarket,
         [terminal],
-        markets.into_iter().map(evidence).collect(),
+        seen,
         Proposal::AskHolder,
     ))
 }

@@ -1,18 +1,21 @@
 //! The detectors of misuse, on what a live network really knows: how long the path to a satellite is, which cell a beam
 //! serves, when and where a key is in use, and what terminals say.
 //!
-//! One observation of each terminal for each epoch, kept in memory only. What is found becomes an incident, once
-//! ([`Finding::is_known`]); what follows from it is a person's decision, or of a rule that the operator has switched on.
+//! One observation of each terminal for each epoch, kept in memory only, and for months the countries where it was seen
+//! ([`Sightings`]), which the caller keeps. What is found becomes an incident, once ([`Finding::is_known`]); what follows from
+//! it is a person's decision, or of a rule that the operator has switched on.
 
+use crate::area::ServiceArea;
 use crate::ids::{BatchId, UtId};
 use crate::misuse::{
-    BatchMember, Declared, Finding, IncidentState, Limits, Observation, Session, batch_cluster,
-    impossible_travel, key_in_two_places, position_against_radio,
+    BatchMember, Declared, Finding, IncidentKind, IncidentState, Limits, Observation, Session,
+    batch_cluster, impossible_travel, key_in_two_places, position_against_radio,
 };
 use crate::policy::Policy;
 use crate::register::Register;
+use crate::sightings::Sightings;
 use skyweave_base::{Ecef, EpochNumber, Geodetic, Span, Time};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What the network knows of a live terminal in an epoch.
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +50,28 @@ const DECIDED_HOLDS: Span = Span::from_secs(86_400);
 pub struct Suspicion {
     seen: BTreeMap<UtId, VecDeque<Observation>>,
     epoch: Option<EpochNumber>,
+    sightings: BTreeMap<UtId, Sightings>,
+    to_keep: BTreeSet<UtId>,
 }
 
 impl Suspicion {
+    /// Goes on with sightings that were kept.
+    pub fn recall(&mut self, kept: impl IntoIterator<Item = (UtId, Sightings)>) {
+        self.sightings.extend(kept);
+    }
+
+    /// Sightings that say something new since they were asked for last.
+    pub fn take_to_keep(&mut self) -> Vec<(UtId, Sightings)> {
+        let ids = core::mem::take(&mut self.to_keep).into_iter();
+        ids.filter_map(|id| Some((id, self.sightings.get(&id)?.clone())))
+            .collect()
+    }
+
+    /// These could not be kept: they are to be asked for again.
+    pub fn not_kept(&mut self, terminals: impl IntoIterator<Item = UtId>) {
+        self.to_keep.extend(terminals);
+    }
+
     /// Takes the observations of an epoch, at network time `t` and in order of terminals; more of the same epoch are passed
     /// over, but a key in two places is seen at once. Returns what is found, known or not.
     pub fn observe(
@@ -97,9 +119,53 @@ impl Suspicion {
                 let track: Vec<_> = seen.iter().map(|o| (o.at, o.claimed)).collect();
                 found.extend(impossible_travel(*id, &track, &limits));
             }
+            found.extend(self.out_of_market(register, policy, observed, t, &limits));
             found.extend(clusters(register, policy, observed, t, &limits));
         }
         found
+    }
+
+    /// Follows in which countries terminals are served. Only those that were sold in a market of which an area is known:
+    /// otherwise nobody could say whether they are at home.
+    fn out_of_market(
+        &mut self,
+        register: &Register,
+        policy: &Policy,
+        observed: &[Observed],
+        t: Time,
+        limits: &Limits,
+    ) -> Vec<Finding> {
+        let mut found = Vec::new();
+        for o in observed {
+            let terminal = register.terminals().get(&o.terminal);
+            let Some(sold) = terminal.and_then(|t| t.state.registration()) else {
+                continue;
+            };
+            let on_the_map = |a: &ServiceArea| a.market == Some(sold.market);
+            if !register.areas().values().any(|a| on_the_map(a)) {
+                continue;
+            }
+            let new = || Sightings::new(sold.market);
+            let seen = self.sightings.entry(o.terminal).or_insert_with(new);
+            // Released and sold anew elsewhere, it begins anew.
+            if !seen.is_of(sold.market) {
+                *seen = new();
+            }
+            if seen.see(policy, o.cell_centre, t, limits) {
+                self.to_keep.insert(o.terminal);
+            }
+            found.extend(seen.finding(o.terminal, declared(register, o.terminal), limits));
+        }
+        found
+    }
+}
+
+/// An entry on any allow list is a declaration.
+fn declared(register: &Register, terminal: UtId) -> Declared {
+    let mut lists = register.lists().values();
+    match lists.any(|list| list.entries.contains_key(&terminal)) {
+        true => Declared::Yes,
+        false => Declared::No,
     }
 }
 
@@ -111,9 +177,12 @@ impl Finding {
                 i.state,
                 IncidentState::Open | IncidentState::CutOff | IncidentState::Appealed
             );
-            i.kind == self.kind
-                && i.terminals == self.terminals
-                && (stands || i.at + DECIDED_HOLDS > t)
+            let holds = match self.kind {
+                // What was seen stays seen: asked anew only after as long as it took.
+                IncidentKind::OutOfMarket => Limits::default().away,
+                _ => DECIDED_HOLDS,
+            };
+            i.kind == self.kind && i.terminals == self.terminals && (stands || i.at + holds > t)
         })
     }
 }
@@ -135,10 +204,6 @@ fn clusters(
         let Some((registration, seen_in)) = terminal.state.registration().zip(market) else {
             continue;
         };
-        let listed = register
-            .lists()
-            .values()
-            .any(|list| list.entries.contains_key(&o.terminal));
         batches
             .entry(terminal.batch)
             .or_default()
@@ -147,7 +212,7 @@ fn clusters(
                 account: registration.account,
                 sold_in: registration.market,
                 seen_in,
-                declared: if listed { Declared::Yes } else { Declared::No },
+                declared: declared(register, o.terminal),
             });
     }
     batches

@@ -338,7 +338,7 @@ pub(super) fn admit_scenario(
         }
     }
     let desk = service.desk();
-    let mut watch = Watch::new(desk, t);
+    let mut watch = Watch::new(desk, t)?;
     let decided = watch.decide(desk, &said(world, &sessions, t), t);
     let background = Arc::clone(world.background());
     if let Some(closed) = watch.closed_cells(&background, t) {
