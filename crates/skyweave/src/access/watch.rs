@@ -162,11 +162,15 @@ impl Watch {
         counters: impl IntoIterator<Item = Counted>,
         t: Time,
     ) {
-        let register = desk.register();
-        self.metering.count(&register, counters, t);
-        if self.told.is_none_or(|told| t - told >= TELL)
-            && let Some(records) = self.metering.take_changed(&register)
-        {
+        self.metering.count(&desk.register(), counters, t);
+        if self.told.is_none_or(|told| t - told >= TELL) {
+            self.tell(desk, t);
+        }
+    }
+
+    /// Tells the desk of all traffic that was counted.
+    pub(crate) fn tell(&mut self, desk: &Desk, t: Time) {
+        if let Some(records) = self.metering.take_changed(&desk.register()) {
             self.told = Some(t);
             desk.record_usage(records);
         }

@@ -19,6 +19,8 @@ use tokio_postgres::types::ToSql;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a server may be silent over a statement that rewrites a table: a guess for millions of rows on a slow disk.
 const AT_LENGTH: Duration = Duration::from_secs(600);
+/// A process that another one has just started holds its files, and with them their locks, until it becomes another program.
+const STARTING: Duration = Duration::from_millis(500);
 /// The lock of the one process that writes to a PostgreSQL database: "skyweave" in ASCII.
 const WRITER_LOCK: i64 = i64::from_be_bytes(*b"skyweave");
 /// An SQLite file is whole pages, each a multiple of this (sqlite.org/fileformat2.html, section 1.2).
@@ -443,12 +445,22 @@ fn lock_file(url: &StoreUrl, path: &Path) -> Result<File, StoreError> {
                 source,
             },
         })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(StoreError::InUse {
-            database: url.clone(),
-        }),
-        Err(fs::TryLockError::Error(source)) => Err(StoreError::File { path: lock, source }),
+    let until = Instant::now() + STARTING;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(StoreError::InUse {
+                    database: url.clone(),
+                });
+            }
+            Err(fs::TryLockError::Error(source)) => {
+                return Err(StoreError::File { path: lock, source });
+            }
+        }
     }
 }
 

@@ -55,7 +55,7 @@ fn as_child() {
         },
         "commission" => {
             println!("\nbegins");
-            commission(&database);
+            commission(&database, |n| println!("enrolled {n}"));
         }
         "fill" => fill_the_disk(&database),
         "fill postgres" => fill_the_disk_of_postgresql(),
@@ -74,7 +74,7 @@ fn as_child() {
 const ENROLLED: u32 = 8;
 
 /// What a network does with its database when it begins.
-fn commission(database: &str) {
+fn commission(database: &str, enrolled: impl Fn(u32)) {
     let choice = Choice::At(database.to_owned());
     let place = ServicePlace::find(&choice, "killed").unwrap().unwrap();
     let now = Time::from_nanos(1);
@@ -82,6 +82,7 @@ fn commission(database: &str) {
     let at = Geodetic::from_degrees(50.45, 30.52).unwrap();
     for n in 1..=ENROLLED {
         service.enrol(ut(n), SCENARIO_TERMINALS, at, now).unwrap();
+        enrolled(n);
     }
 }
 
@@ -93,8 +94,13 @@ fn a_network_killed_while_it_begins_begins_again() {
         let database = site.fresh();
         let mut child = child(&database, "commission", |_| {});
         let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(said.any(|line| line.unwrap() == "begins"));
-        std::thread::sleep(Duration::from_micros(n * 500));
+        // In every second round somewhere before the first terminal is there, in the others among them.
+        let (after, micros) = match n % 2 {
+            0 => ("begins".to_owned(), n * 500),
+            _ => (format!("enrolled {}", 1 + n / 2 % 6), n * 20),
+        };
+        assert!(said.any(|line| line.unwrap() == after));
+        std::thread::sleep(Duration::from_micros(micros));
         child.kill().unwrap();
         child.wait().unwrap();
         let rows = match Store::read_only(&url(&database)) {
@@ -118,7 +124,7 @@ fn a_network_killed_while_it_begins_begins_again() {
         let all = 4 + 3 * u64::from(ENROLLED);
         halfway += u32::from(rows > 0 && rows < all);
         whole += u32::from(rows == all);
-        commission(&database);
+        commission(&database, |_| ());
         let mut store = Store::read_only(&url(&database)).unwrap();
         assert_eq!(store.verify_audit(None).unwrap().rows, all);
     }

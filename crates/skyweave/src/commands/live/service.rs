@@ -63,7 +63,7 @@ impl LiveRun {
     pub(crate) fn keep_deciding(&self) {
         for look in 0_u32.. {
             if !self.wait_until(self.clock.now() + LOOK) {
-                return;
+                return self.count_rest();
             }
             match self.look(look.is_multiple_of(LOOKS_PER_COUNT)) {
                 Ok(()) => {}
@@ -117,6 +117,20 @@ impl LiveRun {
             }
         }
         if changed { self.amend() } else { Ok(()) }
+    }
+
+    /// Tells the desk of what the run has carried until its end.
+    fn count_rest(&self) {
+        let (Some(service), Some(watch), Some(network)) =
+            (&self.service, &self.watch, &self.network)
+        else {
+            return;
+        };
+        let (desk, mut watch, t) = (service.desk(), lock(watch), self.clock.now());
+        let sessions = lock(&self.sessions).clone();
+        let said = said(&lock(&self.world), &sessions, t);
+        watch.count(desk, counted(&said, &network.stats()), t);
+        watch.tell(desk, t);
     }
 
     /// Lets whoever watches know when the database goes away and when it is back.

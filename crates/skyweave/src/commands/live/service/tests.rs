@@ -119,7 +119,7 @@ impl Bench<'_> {
                         let at = *super::lock(done);
                         // Long enough to see that it stays so.
                         let at =
-                            at.map_or(begun + Span::from_secs(60), |at| at + Span::from_secs(5));
+                            at.map_or(begun + Span::from_secs(60), |at| at + Span::from_secs(3));
                         self.now() < at
                     })
                     .unwrap()
