@@ -125,8 +125,9 @@ pub(crate) struct Board<'a> {
     got: Vec<u32>,
     /// Free slices of each beam; a beam's number is `(satellite * channels + channel) * beams + beam`.
     room: Vec<u8>,
-    /// Slots of each beam, `slices` entries for each.
+    /// Slots of each beam, `slices` entries for each; and the slices of each, beside them: searches ask for little else.
     holders: Vec<u32>,
+    held: Vec<u8>,
     /// Channels of each satellite on which some beam has room, as bits.
     open: Vec<u32>,
     /// Slices of each satellite in use.
@@ -157,7 +158,7 @@ struct Scratch {
     near_touched: Vec<u32>,
     /// Slots from which no free room can be reached: those of searches that failed (as Hungarian trees, they stay
     /// useless until something else is freed) and those of the search at hand.
-    visited: Vec<bool>,
+    visited: Marks,
     /// Channels of each satellite whose slots have all been visited, as bits; and which the search at hand added.
     spent: Vec<u32>,
     spent_now: Vec<(u32, u8)>,
@@ -170,6 +171,31 @@ struct Scratch {
     moves: Vec<u32>,
     /// Pairs of a cell and a satellite that searches may still look at.
     work: i64,
+}
+
+/// A set of slots, as bits: small enough to stay near the processor.
+struct Marks(Vec<u64>);
+
+impl Marks {
+    fn none(slots: usize) -> Self {
+        Self(vec![0; slots.div_ceil(64)])
+    }
+
+    fn has(&self, slot: u32) -> bool {
+        self.0[slot as usize / 64] >> (slot % 64) & 1 == 1
+    }
+
+    fn set(&mut self, slot: u32) {
+        self.0[slot as usize / 64] |= 1 << (slot % 64);
+    }
+
+    fn unset(&mut self, slot: u32) {
+        self.0[slot as usize / 64] &= !(1 << (slot % 64));
+    }
+
+    fn clear(&mut self) {
+        self.0.fill(0);
+    }
 }
 
 /// The satellites that cells of one satellite could go to instead.
@@ -201,6 +227,7 @@ impl<'a> Board<'a> {
             got: vec![0; cells],
             room: vec![beams.time_slices; satellites * channels * per_channel],
             holders: vec![NONE; satellites * channels * per_channel * slices],
+            held: vec![0; satellites * channels * per_channel * slices],
             open: vec![all_channels(channels); satellites],
             used: vec![0; satellites],
             radio: vec![0; cells],
@@ -214,7 +241,7 @@ impl<'a> Board<'a> {
             scratch: Scratch {
                 near: vec![0; satellites],
                 near_touched: Vec::new(),
-                visited: vec![false; cells * channels],
+                visited: Marks::none(cells * channels),
                 spent: vec![0; satellites],
                 spent_now: Vec::new(),
                 steps: Vec::new(),
@@ -665,9 +692,10 @@ impl<'a> Board<'a> {
             }
             let arrives = self.asked_of_pair(cell, pair, place.slices);
             let first = self.beam(t as usize, k, 0) * self.slices;
-            for &other in &self.holders[first..first + self.beams * self.slices] {
+            for h in first..first + self.beams * self.slices {
+                let other = self.holders[h];
                 *looks = looks.saturating_sub(1);
-                if other == NONE || self.places[other as usize].slices != place.slices {
+                if other == NONE || self.held[h] != place.slices {
                     continue;
                 }
                 let partner = other as usize / self.channels;
@@ -803,11 +831,10 @@ impl<'a> Board<'a> {
         };
         self.taken[cell] |= 1 << k;
         self.got[cell] += u32::from(spot.slices);
-        let holder = &mut self.holders[beam * self.slices..(beam + 1) * self.slices];
-        *holder
-            .iter_mut()
-            .find(|h| **h == NONE)
-            .expect("a beam with room has a free entry") = slot as u32;
+        let holder = self
+            .holder(beam, NONE)
+            .expect("a beam with room has a free entry");
+        (self.holders[holder], self.held[holder]) = (slot as u32, spot.slices);
         self.radio[cell] += self.radio_of_pair(pair, spot.slices);
         self.load[s] += self.asked_of_pair(cell, pair, spot.slices);
         self.scratch.passes[s].is_stale = true;
@@ -821,11 +848,10 @@ impl<'a> Board<'a> {
         let beam = self.beam(s, k, place.beam);
         self.taken[cell] &= !(1 << k);
         self.got[cell] -= u32::from(place.slices);
-        let holder = &mut self.holders[beam * self.slices..(beam + 1) * self.slices];
-        *holder
-            .iter_mut()
-            .find(|h| **h == slot as u32)
-            .expect("a placed slot is among its beam's") = NONE;
+        let holder = self
+            .holder(beam, slot as u32)
+            .expect("a placed slot is among its beam's");
+        self.holders[holder] = NONE;
         let pair = place.pair as usize;
         self.radio[cell] -= self.radio_of_pair(pair, place.slices);
         self.load[s] -= self.asked_of_pair(cell, pair, place.slices);
@@ -845,12 +871,23 @@ impl<'a> Board<'a> {
         self.radio[cell] -= self.radio_of_pair(pair, place.slices);
         self.radio[cell] += self.radio_of_pair(pair, slices);
         self.places[slot].slices = slices;
+        let holder = self
+            .holder(self.beam(s, k, place.beam), slot as u32)
+            .expect("a placed slot is among its beam's");
+        self.held[holder] = slices;
         self.got[cell] = self.got[cell] - u32::from(place.slices) + u32::from(slices);
         if slices > place.slices {
             self.take_room(s, k, place.beam, slices - place.slices);
         } else {
             self.give_room(s, k, place.beam, place.slices - slices);
         }
+    }
+
+    /// Which of the entries of a beam a slot has, or a free one for [`NONE`].
+    fn holder(&self, beam: usize, slot: u32) -> Option<usize> {
+        let first = beam * self.slices;
+        let entries = &self.holders[first..first + self.slices];
+        entries.iter().position(|&h| h == slot).map(|i| first + i)
     }
 
     fn take_room(&mut self, s: usize, k: usize, beam: u8, slices: u8) {
@@ -1022,7 +1059,7 @@ impl<'a> Board<'a> {
     }
 
     fn forget_searches(&mut self) {
-        self.scratch.visited.fill(false);
+        self.scratch.visited.clear();
         self.scratch.spent.fill(0);
     }
 
@@ -1226,9 +1263,9 @@ impl<'a> Board<'a> {
         if found {
             // What a search saw and did not look into may still lead somewhere. Of a phase of shortest paths, what it did
             // look into does not.
-            let seen = |visited: &mut [bool], step: &Step| {
+            let seen = |visited: &mut Marks, step: &Step| {
                 if step.slot != NONE {
-                    visited[step.slot as usize] = false;
+                    visited.unset(step.slot);
                 }
             };
             match order {
@@ -1259,9 +1296,9 @@ impl<'a> Board<'a> {
         self.scratch.work -= instance.reach.satellites.range(cell).len() as i64;
         for (pair, &satellite) in self.pairs(cell) {
             let s = satellite as usize;
-            if self.budget[s] == 0
+            if search.order == Order::Shortest && self.scratch.moves[s] != moves
+                || self.budget[s] == 0
                 || !self.affords(cell, pair, satellite)
-                || search.order == Order::Shortest && self.scratch.moves[s] != moves
             {
                 continue;
             }
@@ -1288,12 +1325,12 @@ impl<'a> Board<'a> {
                 if holder != NONE {
                     // The cell's own slot on this channel would have to go elsewhere, unless it is what moves.
                     if holder == satellite
-                        || (own != here && (!room || self.scratch.visited[here as usize]))
+                        || (own != here && (!room || self.scratch.visited.has(here)))
                     {
                         continue;
                     }
                     if own != here {
-                        self.scratch.visited[here as usize] = true;
+                        self.scratch.visited.set(here);
                         step.slot = here;
                         search.steps.push(step);
                         continue;
@@ -1311,17 +1348,16 @@ impl<'a> Board<'a> {
                     let beam = self.beam(s, k, b);
                     for h in beam * self.slices..(beam + 1) * self.slices {
                         let slot = self.holders[h];
-                        // Most were visited: that is asked before the place is fetched from far away.
                         if slot == NONE
-                            || self.scratch.visited[slot as usize]
+                            || self.room[beam] + self.held[h] < want
+                            || self.scratch.visited.has(slot)
                             || !near.fits_without(b, slot, self.slices)
-                            || self.room[beam] + self.places[slot as usize].slices < want
                         {
                             continue;
                         }
                         let surplus =
                             search.ending == Ending::Surplus && self.is_surplus(slot as usize);
-                        self.scratch.visited[slot as usize] = true;
+                        self.scratch.visited.set(slot);
                         step.slot = slot;
                         search.steps.push(step);
                         if surplus && self.carry_out(search) {
