@@ -5,6 +5,7 @@ mod world;
 
 use skyweave_base::Geodetic;
 use skyweave_plan::{Inputs, Plan, Planner, Preference, Reason, check, plan};
+use skyweave_radio::LinkLimit;
 use std::collections::BTreeMap;
 use world::World;
 
@@ -121,6 +122,41 @@ fn plans_do_not_depend_on_threads_or_on_what_the_planner_planned_before() {
         one,
         (before.hash(), planner.plan(&second, Some(&before)).hash())
     );
+}
+
+/// Satellites vanish and return, cells come and go, ask more and less, the limit of links changes, and the cells of an earlier
+/// epoch come back.
+#[test]
+fn what_the_planner_remembers_changes_no_plan() {
+    let within = |place: Geodetic| {
+        (47.0..53.0).contains(&place.lat_deg()) && (22.0..36.0).contains(&place.lon_deg())
+    };
+    let world = World::new(10_000_000, 20_000, within);
+    let mut planner = Planner::default();
+    let mut previous = None;
+    for n in 0..7 {
+        let mut inputs = world.inputs(n);
+        let mut cells = inputs.cells.to_vec();
+        let mut profile = (*inputs.profile).clone();
+        match n {
+            1 => inputs.satellites.retain(|s| s.id.0 % 7 != 0),
+            2 => cells.iter_mut().step_by(3).for_each(|c| c.demand_kbps *= 3),
+            3 => cells.retain(|c| c.terminals % 3 != 0),
+            4 => {
+                profile.user.limit = LinkLimit::Elevation {
+                    min_elevation_rad: 0.6,
+                    gso_exclusion_rad: 0.2,
+                };
+            }
+            5 => inputs.preference = Preference::AsObserved,
+            _ => {}
+        }
+        (inputs.cells, inputs.profile) = (cells.into(), profile.into());
+        let remembered = planner.plan(&inputs, previous.as_ref());
+        let anew = plan(&inputs, previous.as_ref());
+        assert_eq!(remembered.hash(), anew.hash(), "epoch {n}");
+        previous = Some(remembered);
+    }
 }
 
 #[test]
