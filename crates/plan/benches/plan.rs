@@ -1,4 +1,4 @@
-//! Planning time: the national instances, and the world's cells on the real sky, from scratch and epoch after epoch.
+//! Planning time: the national instances, a country and the world's cells on the real sky, from scratch and epoch after epoch.
 
 #![allow(clippy::disallowed_methods)] // Benches take the time.
 
@@ -10,7 +10,8 @@ mod national;
 mod world;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use skyweave_plan::{Kept, Plan, Planner, solve};
+use skyweave_base::Geodetic;
+use skyweave_plan::{Kept, Plan, Planner, check, solve};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -28,33 +29,83 @@ fn national(c: &mut Criterion) {
     }
 }
 
-fn world(c: &mut Criterion) {
-    let world = world::World::new(10_000_000, 2_000, |_| true);
-    let inputs: Vec<_> = (0..=EPOCHS).map(|n| world.inputs(n as i64)).collect();
-    let mut planner = Planner::default();
-    let mut plans = vec![planner.plan(&inputs[0], None)];
-    for inputs in &inputs[1..] {
-        let next = planner.plan(inputs, plans.last());
+/// What everybody waits for: from elements to a plan that the checker has passed.
+fn checked_plan(
+    world: &world::World,
+    planner: &mut Planner,
+    epoch: usize,
+    previous: Option<&Plan>,
+) -> Plan {
+    let inputs = world.inputs(epoch as i64);
+    let plan = planner.plan(&inputs, previous);
+    assert!(check(&inputs, &plan).is_empty());
+    plan
+}
+
+/// Times epochs that follow each other: from each plan of a chain to the next.
+fn next_epochs(
+    b: &mut criterion::Bencher<'_>,
+    world: &world::World,
+    planner: &mut Planner,
+    plans: &[Plan],
+) {
+    b.iter_custom(|n| {
+        (0..n as usize)
+            .map(|i| i % (plans.len() - 1))
+            .map(|i| {
+                let started = Instant::now();
+                black_box(checked_plan(world, planner, i + 1, Some(&plans[i])));
+                started.elapsed()
+            })
+            .sum()
+    });
+}
+
+fn chain(world: &world::World, planner: &mut Planner) -> Vec<Plan> {
+    let mut plans = vec![checked_plan(world, planner, 0, None)];
+    for epoch in 1..=EPOCHS {
+        let next = checked_plan(world, planner, epoch, plans.last());
         plans.push(next);
     }
     plans.iter().for_each(summary);
-    let mut group = c.benchmark_group("plan");
+    plans
+}
+
+fn world(c: &mut Criterion) {
+    let world = world::World::new(10_000_000, 2_000, |_| true);
+    let mut planner = Planner::default();
+    let plans = chain(&world, &mut planner);
+    let mut group = c.benchmark_group("elements to checked plan");
     group
         .sample_size(10)
         .measurement_time(Duration::from_secs(20));
     group.bench_function("world, from scratch", |b| {
-        b.iter(|| black_box(planner.plan(black_box(&inputs[0]), None)));
+        b.iter(|| black_box(checked_plan(&world, &mut planner, 0, None)));
     });
     group.bench_function("world, next epoch", |b| {
-        b.iter_custom(|n| {
-            (0..n as usize)
-                .map(|i| {
-                    let started = Instant::now();
-                    black_box(planner.plan(&inputs[1 + i % EPOCHS], Some(&plans[i % EPOCHS])));
-                    started.elapsed()
-                })
-                .sum()
-        });
+        next_epochs(b, &world, &mut planner, &plans);
+    });
+    group.finish();
+}
+
+/// A thousand cells under the whole sky and all gateways. One thread: what is measured is processor time.
+fn country(c: &mut Criterion) {
+    let britain = |place: Geodetic| {
+        (49.9..59.0).contains(&place.lat_deg()) && (-6.0..1.8).contains(&place.lon_deg())
+    };
+    let world = world::World::new(10_000_000, 20_000, britain);
+    let one_thread = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    let mut planner = Planner::default();
+    let plans = chain(&world, &mut planner);
+    let mut group = c.benchmark_group("elements to checked plan");
+    group.bench_function("a country, from scratch, one thread", |b| {
+        one_thread.install(|| b.iter(|| black_box(checked_plan(&world, &mut planner, 0, None))));
+    });
+    group.bench_function("a country, next epoch, one thread", |b| {
+        one_thread.install(|| next_epochs(b, &world, &mut planner, &plans));
     });
     group.finish();
 }
@@ -86,5 +137,5 @@ fn summary(plan: &Plan) {
     );
 }
 
-criterion_group!(benches, national, world);
+criterion_group!(benches, national, country, world);
 criterion_main!(benches);
