@@ -11,7 +11,7 @@ fuzz_target!(|text: &str| {
             assert!(profile.laser.max_range_m.is_finite() && profile.delays.fibre_m_s > 0.0);
             let sight = Sight { sin_elevation: 0.7, range_m: 8e5 };
             let table = RateTable::new(&profile.user.down);
-            assert!(table.kbps(0.7, 0.7, None) <= profile.user.down.kbps(sight, None));
+            assert!(table.under(None).kbps(0.7, 0.7) <= profile.user.down.kbps(sight, None));
             profile.user.up.kbps(sight, None);
             profile.feeder.kbps(sight, None);
         }
