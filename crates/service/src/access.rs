@@ -662,15 +662,11 @@ impl Directory {
             return Err(AccessRefused::Expired);
         }
         let mut closed = self.sign_out_all(|s| s.expires <= sign_in.opened);
-        let mut own: Vec<_> = self
-            .sign_ins
-            .values()
-            .filter(|s| s.user == sign_in.user)
-            .map(|s| (s.opened, s.id))
-            .collect();
-        own.sort_unstable();
+        // By number, not by time: the clock may have been set back.
+        let of_user = self.sign_ins.values().filter(|s| s.user == sign_in.user);
+        let own: Vec<_> = of_user.map(|s| s.id).collect();
         let too_many = (own.len() + 1).saturating_sub(MOST_SIGN_INS);
-        for (_, id) in own.into_iter().take(too_many) {
+        for id in own.into_iter().take(too_many) {
             self.sign_ins.remove(&id);
             closed.push(id);
         }
@@ -867,5 +863,27 @@ mod tests {
         };
         let closed = directory.set_password(UserId(1), &password).unwrap();
         assert_eq!(closed, [SignInId(50), SignInId(51)]);
+    }
+
+    #[test]
+    fn the_oldest_session_is_the_first_one_whatever_the_clock_said() {
+        let mut directory = Directory::default();
+        directory.put_user(&user(1, Mandate::Owner)).unwrap();
+        let full = MOST_SIGN_INS as u64;
+        for n in 0..full {
+            directory.sign_in(&sign_in(n, 1, 50)).unwrap();
+        }
+        // The clock was set back: these are the newest all the same.
+        for n in 0..3 {
+            let closed = directory.sign_in(&sign_in(full + n, 1, 20)).unwrap();
+            assert_eq!(closed, [SignInId(n)]);
+        }
+        // What was opened at a time to come is not good before that.
+        let opens = |n: u64, at| {
+            let secret = SecretHash([n as u8; 32]);
+            directory.by_sign_in(SignInId(n), secret, t(at)).is_some()
+        };
+        assert!(opens(full, 20) && !opens(full - 1, 20));
+        assert!(opens(full, 50) && opens(full - 1, 50));
     }
 }

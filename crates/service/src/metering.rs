@@ -3,8 +3,12 @@
 use crate::ids::UtId;
 use crate::register::Register;
 use crate::things::UsageRecord;
-use skyweave_base::{TerminalId, Time, Utc};
+use skyweave_base::{Span, TerminalId, Time, Utc};
 use std::collections::BTreeMap;
+
+/// A month that has begun goes on if it is this much earlier again: a host's clock was set back between two runs. A scenario that
+/// plays its days again goes back farther, and begins anew.
+const SET_BACK: Span = Span::from_secs(86_400);
 
 /// What a live terminal's counters say: bytes since the network began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +65,9 @@ impl Metering {
                     .unwrap_or(empty)
             };
             let record = self.month.entry(now.terminal).or_insert_with(begin);
-            if record.period_start != period_start {
+            let set_back = Span::ZERO..SET_BACK;
+            if record.period_start != period_start && !set_back.contains(&(record.period_start - t))
+            {
                 *record = empty;
             }
             record.down_bytes = record.down_bytes.saturating_add(down);
@@ -93,6 +99,10 @@ fn month_of(t: Time) -> Time {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::ids::{BatchId, PublicKey};
+    use crate::life::{Stamp, State, Terminal};
+    use crate::register::{Action, Command};
 
     fn time(text: &str) -> Time {
         Time::from(text.parse::<Utc>().unwrap())
@@ -133,5 +143,50 @@ mod tests {
         assert_eq!(bytes(count(10, 1, "2026-05-31T23:59:40Z")), (10, 1, false));
         assert_eq!(bytes(count(30, 2, "2026-05-31T23:59:59Z")), (30, 2, true));
         assert_eq!(bytes(count(35, 2, "2026-06-01T00:00:01Z")), (5, 0, true));
+        // The clock is set back an hour, and forward: nothing that was counted is lost or counted twice.
+        assert_eq!(bytes(count(37, 2, "2026-05-31T23:00:01Z")), (7, 0, true));
+        assert_eq!(bytes(count(38, 3, "2026-06-01T00:00:02Z")), (8, 1, true));
+        // The days are played again.
+        assert_eq!(bytes(count(40, 3, "2026-05-21T00:00:00Z")), (2, 0, true));
+    }
+
+    #[test]
+    fn a_run_on_a_clock_that_was_set_back_over_the_months_end_goes_on_where_the_last_one_was() {
+        let id = UtId::new([1, 2, 3]);
+        let terminal = Terminal {
+            id,
+            key: PublicKey([1; 32]),
+            model: "rev4".into(),
+            batch: BatchId(1),
+            state: State::Manufactured,
+        };
+        let mut register = Register::default();
+        let stamp = Stamp {
+            by: "user:1".into(),
+            at: time("2026-06-01T00:30:00Z"),
+            why: "test".into(),
+        };
+        let action = Action::AddTerminals(vec![terminal]);
+        register.apply(&Command { stamp, action }).unwrap();
+        let june = UsageRecord {
+            terminal: id,
+            period_start: time("2026-06-01T00:00:00Z"),
+            down_bytes: 100,
+            up_bytes: 10,
+        };
+        register.record_usage(june).unwrap();
+        let mut metering = Metering::default();
+        let counted = Counted {
+            live: TerminalId(1),
+            terminal: id,
+            down_bytes: 5,
+            up_bytes: 1,
+        };
+        metering.count(&register, [counted], time("2026-05-31T23:30:00Z"));
+        let record = metering.take_changed(&register).unwrap()[0];
+        assert_eq!(
+            (record.period_start, record.down_bytes, record.up_bytes),
+            (june.period_start, 105, 11)
+        );
     }
 }

@@ -13,7 +13,7 @@ mod things;
 
 use places::*;
 use skyweave::operator::*;
-use skyweave_base::Time;
+use skyweave_base::{Geodetic, Span, Time, Utc};
 use skyweave_service::*;
 use std::collections::BTreeSet;
 use std::fs;
@@ -46,6 +46,10 @@ const SUITE: &[(&str, Check)] = &[
         conditions_and_records_go_with_the_command,
     ),
     ("usage", usage_is_kept_by_period),
+    (
+        "clock steps",
+        a_clock_that_is_set_back_and_forward_loses_nothing,
+    ),
     ("one writer", one_process_writes_and_others_read),
     (
         "append only",
@@ -306,6 +310,123 @@ fn usage_is_kept_by_period(site: &Site<'_>) {
     assert_eq!(register.usage()[&ut(1)], used(1, 20, 3));
     // A database holds 63 bits of a counter: 9 EB.
     assert_eq!(register.usage()[&ut(2)], used(2, 10, i64::MAX as u64));
+}
+
+/// The clock of the host is an argument here: noon, an hour back, an hour ahead, and noon again.
+fn a_clock_that_is_set_back_and_forward_loses_nothing(site: &Site<'_>) {
+    let url = url(&site.fresh());
+    let mut desk = worked(&url);
+    let noon: Time = "2026-03-01T12:00:00Z".parse::<Utc>().unwrap().into();
+    let hour = Span::from_secs(3600);
+    let (back, ahead) = (noon - hour, noon + hour);
+    let order = |desk: &Desk, at: Time, action: Action| {
+        let stamp = Stamp {
+            by: "user:50".into(),
+            at,
+            why: "test".into(),
+        };
+        desk.execute(Command { stamp, action }).unwrap()
+    };
+    let secret = |n: u64| SecretHash([n as u8; 32]);
+    let sign_in = |n: u64, opened: Time, lasts: Span| {
+        Action::SignIn(SignIn {
+            id: SignInId(n),
+            user: UserId(50),
+            hash: secret(n),
+            opened,
+            expires: opened + lasts,
+        })
+    };
+    let token = |n: u64, created: Time, lasts: Span| {
+        Action::AddToken(Token {
+            id: TokenId(n),
+            user: UserId(50),
+            name: "a program".into(),
+            hash: secret(n),
+            permissions: BTreeSet::from([Permission::ReadTerminals]),
+            created,
+            expires: created + lasts,
+        })
+    };
+    let owner = User {
+        id: UserId(50),
+        name: "clock".into(),
+        mandate: Mandate::Owner,
+        identity: None,
+        standing: UserStanding::Active,
+    };
+    let before = desk.register().audit_head().rows;
+    let opens = Validity {
+        from: Some(noon),
+        until: None,
+    };
+    let half = Span::from_secs(1800);
+    for (at, action) in [
+        (noon, Action::PutUser(owner)),
+        (noon, Action::SetValidity(vec![AreaId(1), AreaId(3)], opens)),
+        (noon, token(70, noon, hour)),
+        (noon, sign_in(60, noon, hour)),
+        (back, token(71, back, hour * 3)),
+        (back, sign_in(61, back, half)),
+        (ahead, sign_in(62, ahead, hour)),
+        (noon, token(72, noon, hour)),
+    ] {
+        order(&desk, at, action);
+    }
+    let holds = |desk: &Desk| {
+        let register = desk.register();
+        let directory = register.directory();
+        let session = |n, at| directory.by_sign_in(SignInId(n), secret(n), at).is_some();
+        let token = |n, at| directory.by_token(TokenId(n), secret(n), at).is_some();
+        // What was made at a time that has not come again is good when it has, and ends when it was to end.
+        assert!(!token(70, back) && token(70, noon) && !token(70, ahead));
+        assert!(token(71, back) && token(71, ahead) && token(72, noon));
+        // Who signs in an hour ahead closes what has ended by then: whoever is concerned signs in again.
+        assert!(!session(60, noon) && !session(61, back));
+        assert!(!session(62, noon) && session(62, ahead));
+        // Areas begin and end by the time that is asked about.
+        let policy = Policy::new(&register);
+        let here = Geodetic::from_degrees(48.0, 30.0).unwrap();
+        let area = &register.areas()[&AreaId(1)];
+        let open = [back, noon, ahead].map(|t| policy.market(here, t).is_some());
+        assert_eq!(open, [back, noon, ahead].map(|t| area.validity.contains(t)));
+        assert_eq!(area.validity, opens);
+    };
+    holds(&desk);
+    // Traffic of the hour that comes again is one period's; the later count stands.
+    let used = |bytes| UsageRecord {
+        terminal: ut(1),
+        period_start: noon,
+        down_bytes: bytes,
+        up_bytes: 0,
+    };
+    desk.record_usage(vec![used(10)]);
+    desk.record_usage(vec![used(20)]);
+    until("traffic", || {
+        desk.health().unwritten_usage == 0
+            && desk
+                .register()
+                .usage()
+                .get(&ut(1))
+                .is_some_and(|u| u.down_bytes == 20)
+    });
+    drop(desk);
+    // A start on what was written at all these times.
+    desk = Desk::open(&url).unwrap();
+    holds(&desk);
+    let head = desk.register().audit_head();
+    assert_eq!(head.rows, before + 8);
+    let mut beside = Store::read_only(&url).unwrap();
+    assert_eq!(beside.verify_audit(Some(head)).unwrap(), head);
+    // The log is in the order in which things were done, with the time that the clock showed.
+    let told: Vec<Time> = beside
+        .audit(before + 1, 8)
+        .unwrap()
+        .iter()
+        .map(|row| serde_json::from_str::<AuditEntry>(&row.body).unwrap())
+        .map(|entry| entry.stamp.at)
+        .collect();
+    assert_eq!(told, [noon, noon, noon, noon, back, back, ahead, noon]);
 }
 
 fn one_process_writes_and_others_read(site: &Site<'_>) {

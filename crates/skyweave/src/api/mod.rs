@@ -27,6 +27,7 @@ mod write;
 pub use oidc::Provider;
 pub use server::{Listen, Server, TlsFiles};
 
+use crate::live::Clock;
 use crate::metrics::Writer;
 use crate::operator::{Desk, Rejected, StoreError};
 use crate::random::random;
@@ -128,6 +129,7 @@ pub(crate) struct Api {
     /// `None`: people sign in with passwords only.
     oidc: Option<Oidc>,
     tagger: Tagger,
+    steady: Clock,
     /// Whether clients come over TLS.
     secure: bool,
 }
@@ -150,6 +152,7 @@ impl Api {
             requests: Requests::default(),
             oidc,
             tagger: Tagger::new(random()),
+            steady: Clock::wall(),
             desk,
             network,
             secure,
@@ -159,6 +162,11 @@ impl Api {
     /// The wall clock: of tokens, sessions and the audit log.
     pub(crate) fn wall_now(&self) -> Time {
         crate::commands::wall_clock()
+    }
+
+    /// A clock that nobody sets: of waits that begin and end here.
+    pub(crate) fn steady_now(&self) -> Time {
+        self.steady.now()
     }
 
     /// The register as it stands; not to be kept.

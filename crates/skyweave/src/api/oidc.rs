@@ -471,7 +471,7 @@ async fn begin_oidc(
     State(api): State<Arc<Api>>,
     address: Option<axum::Extension<ConnectInfo<SocketAddr>>>,
 ) -> Result<Response, Problem> {
-    let (oidc, now) = (oidc(&api)?, api.wall_now());
+    let (oidc, now) = (oidc(&api)?, api.steady_now());
     let address = address.map(|axum::Extension(ConnectInfo(a))| a.ip());
     api.limiter.admit(address, None, now)?;
     let _asking = oidc.questions.acquire().await;
@@ -512,7 +512,7 @@ async fn finish_oidc(
         .filter(|state| began == Some(state.as_str()))
         .ok_or_else(|| unknown("this browser did not begin to sign in here: begin again"))?;
     let away = oidc
-        .take(&state, api.wall_now())
+        .take(&state, api.steady_now())
         .ok_or_else(|| unknown("it took too long, or was done before: begin again"))?;
     if let Some(error) = back.error {
         let shown: String = error.chars().take(100).collect();

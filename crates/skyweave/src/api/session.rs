@@ -174,7 +174,7 @@ async fn checked(
     name: &str,
     password: String,
 ) -> Result<User, Problem> {
-    api.limiter.admit(address, Some(name), api.wall_now())?;
+    api.limiter.admit(address, Some(name), api.steady_now())?;
     let (user, expected) = {
         let register = api.register();
         let directory = register.directory();
