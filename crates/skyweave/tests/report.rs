@@ -183,7 +183,16 @@ fn parquet_holds_the_same(folder: &Path, f: &Value) {
         SerializedFileReader::new(file).unwrap()
     };
     for table in [
-        "cells", "epochs", "hours", "curve", "gateways", "pops", "losses", "remedies", "unserved",
+        "cells",
+        "epochs",
+        "hours",
+        "curve",
+        "gateways",
+        "pops",
+        "losses",
+        "remedies",
+        "unserved",
+        "infeasible",
     ] {
         let reader = reader(&format!("{table}.parquet"));
         let rows = reader.metadata().file_metadata().num_rows();
@@ -373,6 +382,8 @@ fn an_area_without_a_way_to_the_ground_is_told_cell_by_cell() {
         "MD",
         "--terminals",
         "200",
+        "--rate-mbps",
+        "5000",
         "--neighbours",
         "0",
         "--for",
@@ -398,6 +409,24 @@ fn an_area_without_a_way_to_the_ground_is_told_cell_by_cell() {
         "{reasons:?}"
     );
     assert_eq!(report["findings"]["totals"]["availability_percent"], 0.0);
+    // No beam brings one terminal 5 Gbit/s, whatever is planned: each of these cells is listed with what it lacks.
+    let infeasible = report["findings"]["infeasible"].as_array().unwrap();
+    assert_eq!(infeasible.len(), reasons.len());
+    let mut seen = 0;
+    for cell in infeasible {
+        let number = |key: &str| cell[key].as_f64().unwrap();
+        assert_eq!(number("asked_mbps"), 5000.0 * number("terminals"));
+        assert!(number("most_mbps") < number("asked_mbps"));
+        assert!(5000.0 * number("terminals_satisfied") <= number("most_mbps"));
+        let words = cell["words"].as_str().unwrap();
+        let expected = match number("most_mbps") {
+            0.0 => "no satellite".to_owned(),
+            _ => format!("of the {:.0} Mbit/s asked", number("asked_mbps")),
+        };
+        assert!(words.contains(&expected), "{words}");
+        seen += usize::from(number("most_mbps") > 0.0);
+    }
+    assert!(seen > 20, "most cells see a satellite");
     let gateways = std::path::Path::new(&out).join("inputs/g.csv");
     assert!(
         gateways.exists(),

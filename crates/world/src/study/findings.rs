@@ -51,6 +51,8 @@ pub struct Findings {
     pub placements: Vec<PlacementFinding>,
     /// Why terminals were unserved, the most frequent first.
     pub unserved: Vec<ReasonFinding>,
+    /// Cells that cannot have what they are entitled to, whatever is planned; those that lack most first.
+    pub infeasible: Vec<InfeasibleFinding>,
     /// The largest cities, for maps.
     pub landmarks: Vec<Landmark>,
 }
@@ -150,6 +152,27 @@ pub struct CellFinding {
     pub plans_unserved: u32,
     /// What it gets in the mean when the most terminals of the curve ask, Mbit/s.
     pub capacity_mbps: f64,
+}
+
+/// A cell whose terminals ask more than all beams that it may have could bring if nobody else asked anything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InfeasibleFinding {
+    /// Its H3 index.
+    pub cell: String,
+    /// Latitude of its centre, degrees.
+    pub lat_deg: f64,
+    /// Longitude of its centre, degrees.
+    pub lon_deg: f64,
+    /// Terminals.
+    pub terminals: u32,
+    /// What they ask together, Mbit/s.
+    pub asked_mbps: f64,
+    /// The most that the beams in reach could bring at any of the samples, Mbit/s.
+    pub most_mbps: f64,
+    /// Terminals that this would satisfy.
+    pub terminals_satisfied: u32,
+    /// Why, in plain words.
+    pub words: String,
 }
 
 /// A plan of the day.
@@ -440,6 +463,7 @@ pub(super) fn of(study: &Study) -> Findings {
         remedies,
         placements,
         unserved: unserved(study, plans),
+        infeasible: infeasible(study),
         landmarks: cities.largest(8),
         cells,
     }
@@ -806,6 +830,48 @@ fn unserved(study: &Study, plans: u32) -> Vec<ReasonFinding> {
             .total_cmp(&a.terminals)
             .then(a.reason.cmp(&b.reason))
     });
+    all
+}
+
+fn infeasible(study: &Study) -> Vec<InfeasibleFinding> {
+    let channels = study.world.profile().user.channels;
+    let found = (0..study.area.len()).filter_map(|i| {
+        let tally = &study.day.cells[i];
+        let most_kbps = study.curve.iter().map(|c| c.alone_kbps[i]).max()?;
+        if tally.terminals == 0 || tally.demand_kbps <= most_kbps {
+            return None;
+        }
+        let (lat_deg, lon_deg) = centre(study.area[i].id.0);
+        let asked = mbps(tally.demand_kbps as f64);
+        let most = mbps(most_kbps as f64);
+        let beams = tally.terminals.min(channels.into());
+        let words = if most_kbps == 0 {
+            "no satellite that may serve it was in its reach at any of the samples".to_owned()
+        } else if beams < channels.into() {
+            format!(
+                "no more beams than terminals: the best in reach bring {most:.0} of the {asked:.0} Mbit/s asked"
+            )
+        } else {
+            format!(
+                "a place has each of the {channels} channels once: the best beams in reach bring {most:.0} of the {asked:.0} Mbit/s asked"
+            )
+        };
+        let satisfied = u128::from(tally.terminals) * u128::from(most_kbps)
+            / u128::from(tally.demand_kbps);
+        Some(InfeasibleFinding {
+            cell: study.area[i].id.to_string(),
+            lat_deg,
+            lon_deg,
+            terminals: tally.terminals,
+            asked_mbps: asked,
+            most_mbps: most,
+            terminals_satisfied: satisfied as u32,
+            words,
+        })
+    });
+    let mut all: Vec<InfeasibleFinding> = found.collect();
+    let lacks = |f: &InfeasibleFinding| f.asked_mbps - f.most_mbps;
+    all.sort_by(|a, b| lacks(b).total_cmp(&lacks(a)).then(a.cell.cmp(&b.cell)));
     all
 }
 

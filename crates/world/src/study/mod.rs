@@ -12,8 +12,8 @@ mod tally;
 pub use cases::{Case, CaseKind, CaseResult, Score};
 pub use findings::{
     CaseFinding, CellFinding, CurvePoint, EpochFinding, Findings, GatewayFinding, HourFinding,
-    Knee, Landmark, MapCell, Placed, PlacementFinding, PopFinding, ReasonFinding, Totals,
-    map_cells,
+    InfeasibleFinding, Knee, Landmark, MapCell, Placed, PlacementFinding, PopFinding,
+    ReasonFinding, Totals, map_cells,
 };
 
 use crate::conditions::{ConditionError, Conditions, DemandChange, DemandTo, NewGateway};
@@ -207,6 +207,8 @@ struct CurveOutcome {
     points: Vec<Score>,
     /// What each cell of the area gets with the most terminals of the curve, kbit/s.
     full_kbps: Vec<u64>,
+    /// What each cell of the area could have if nobody else asked anything, kbit/s.
+    alone_kbps: Vec<u64>,
 }
 
 impl Study {
@@ -331,7 +333,10 @@ impl Study {
                 self.world.gateways().len(),
             ),
             (Task::Curve { .. }, OutcomeKind::Curve(curve)) => {
-                curve.points.len() == CURVE.len() + 1 && curve.full_kbps.len() == self.area.len()
+                curve.points.len() == CURVE.len() + 1
+                    && [&curve.full_kbps, &curve.alone_kbps]
+                        .iter()
+                        .all(|c| c.len() == self.area.len())
             }
             (Task::Cases { cases, .. }, OutcomeKind::Cases(results)) => results.len() == *cases,
             _ => false,
@@ -422,7 +427,31 @@ impl Study {
                 full_kbps = delivered;
             }
         }
-        CurveOutcome { points, full_kbps }
+        CurveOutcome {
+            points,
+            full_kbps,
+            alone_kbps: self.alone_kbps(epoch),
+        }
+    }
+
+    /// What each cell of the area could have if nobody else asked anything: the best beam in its reach on each channel, but no
+    /// more beams than terminals. The way to the ground is not counted.
+    fn alone_kbps(&self, epoch: EpochNumber) -> Vec<u64> {
+        let inputs = self.world.inputs(epoch);
+        let instance = skyweave_plan::instance(&inputs);
+        let of_cell = |c: usize| {
+            let pairs = instance.reach.satellites.range(c);
+            let best = pairs.map(|i| instance.reach.rates.of_pair(i)).max();
+            let beams = inputs.cells[c]
+                .terminals
+                .min(instance.beams.channels.into());
+            u64::from(best.unwrap_or(0)) * u64::from(beams)
+        };
+        let at = |cell: &AreaCell| inputs.cells.binary_search_by_key(&cell.id, |c| c.id);
+        self.area
+            .iter()
+            .map(|cell| at(cell).map_or(0, of_cell))
+            .collect()
     }
 
     /// A world under conditions, and with so many terminals in the area.

@@ -33,6 +33,7 @@ pub(crate) fn page(content: &Content, world: &World) -> Result<String> {
     page.gateways(f, &cells, world)?;
     page.losses(f)?;
     page.unserved(f)?;
+    page.infeasible(f);
     page.remedies(f)?;
     page.assumptions(content);
     Ok(page.finish())
@@ -880,6 +881,39 @@ impl Page {
         );
         self.p("All of them are in cells.parquet.");
         Ok(())
+    }
+
+    fn infeasible(&mut self, f: &Findings) {
+        self.sub("Cells that ask more than any plan can give");
+        if f.infeasible.is_empty() {
+            self.p("None: the beams in reach of every cell could bring all that its terminals ask, if nobody else asked anything.");
+            return;
+        }
+        let row = |c: &skyweave_world::study::InfeasibleFinding| {
+            vec![
+                text(c.cell.clone()),
+                text(format!("{:.2}, {:.2}", c.lat_deg, c.lon_deg)),
+                Entry::Number(thousands(c.terminals.into())),
+                Entry::Number(thousands(c.terminals_satisfied.into())),
+                text(c.words.clone()),
+            ]
+        };
+        self.table(
+            &[
+                "cell",
+                "at",
+                "terminals",
+                "of them satisfied at most",
+                "why",
+            ],
+            f.infeasible.iter().take(ROWS).map(row).collect(),
+        );
+        if f.infeasible.len() > ROWS {
+            self.p(&format!(
+                "All {} of them are in infeasible.parquet.",
+                thousands(f.infeasible.len() as u64)
+            ));
+        }
     }
 
     fn remedies(&mut self, f: &Findings) -> Result<()> {

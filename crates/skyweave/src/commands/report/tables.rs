@@ -33,6 +33,7 @@ pub(crate) fn all(f: &Findings) -> Result<Vec<(String, Vec<u8>)>> {
         ("remedies", cases(&f.remedies)),
         ("placements", placements(f)),
         ("unserved", unserved(f)),
+        ("infeasible", infeasible(f)),
     ];
     let file = |(name, columns)| Ok((format!("{name}.parquet"), write(name, columns)?));
     tables.into_iter().map(file).collect()
@@ -248,6 +249,23 @@ fn unserved(f: &Findings) -> Columns {
         ("words", text(r, |u| u.words.clone())),
         ("terminals", real(r, |u| u.terminals)),
         ("cells", whole(r, |u| u.cells)),
+    ]
+}
+
+fn infeasible(f: &Findings) -> Columns {
+    let r = &f.infeasible;
+    vec![
+        ("cell", text(r, |c| c.cell.clone())),
+        ("lat_deg", real(r, |c| c.lat_deg)),
+        ("lon_deg", real(r, |c| c.lon_deg)),
+        ("terminals", whole(r, |c| c.terminals.into())),
+        ("asked_mbps", real(r, |c| c.asked_mbps)),
+        ("most_mbps", real(r, |c| c.most_mbps)),
+        (
+            "terminals_satisfied",
+            whole(r, |c| c.terminals_satisfied.into()),
+        ),
+        ("words", text(r, |c| c.words.clone())),
     ]
 }
 
