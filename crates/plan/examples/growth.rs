@@ -152,9 +152,7 @@ fn sky(base: &Inputs, count: usize) -> Vec<SatelliteState> {
 fn ground(base: &Inputs, count: usize) -> Vec<Cell> {
     let people = base.cells.len();
     if count <= people {
-        return (0..count)
-            .map(|i| base.cells[i * people / count].clone())
-            .collect();
+        return (0..count).map(|i| base.cells[i * people / count]).collect();
     }
     let mut cells = base.cells.to_vec();
     let every = h3o::CellIndex::base_cells().flat_map(|c| c.children(h3o::Resolution::Five));
