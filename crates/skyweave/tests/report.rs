@@ -85,7 +85,7 @@ fn a_report_adds_up_repeats_itself_survives_a_kill_and_loads_nothing() {
     assert!(text.contains("600 terminals are served"), "{text}");
     let (first, second) = (files(&one), files(&two));
     assert_eq!(names(&first), names(&second));
-    assert_eq!(first.len(), 14, "{:?}", names(&first));
+    assert_eq!(first.len(), 15, "{:?}", names(&first));
     for (name, bytes) in &first {
         assert!(
             bytes == &second[name],
