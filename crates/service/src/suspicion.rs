@@ -14,7 +14,7 @@ use crate::misuse::{
 use crate::policy::Policy;
 use crate::register::Register;
 use crate::sightings::Sightings;
-use skyweave_base::{Ecef, EpochNumber, Geodetic, Span, Time};
+use skyweave_base::{EpochNumber, Span, Time};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What the network knows of a live terminal in an epoch.
@@ -26,18 +26,8 @@ pub struct Observed {
     pub epoch: EpochNumber,
     /// Since when it has been here.
     pub from: Time,
-    /// Where it says it is.
-    pub claimed: Geodetic,
-    /// Its satellite, Earth-fixed.
-    pub satellite: Ecef,
-    /// How far away that is by the delay of the path, m.
-    pub range_m: f64,
-    /// Standard deviation of that, m.
-    pub range_sigma_m: f64,
-    /// Centre of the cell that its beam serves.
-    pub cell_centre: Geodetic,
-    /// Radius of that, m.
-    pub cell_radius_m: f64,
+    /// Where it says it is now, and what the radio shows.
+    pub seen: Observation,
 }
 
 /// Observations kept of each terminal: ten minutes.
@@ -89,7 +79,7 @@ impl Suspicion {
                 .map(|o| Session {
                     from: o.from,
                     until: t,
-                    place: o.cell_centre,
+                    place: o.seen.cell_centre,
                 })
                 .collect();
             found.extend(key_in_two_places(of_one[0].terminal, &sessions, &limits));
@@ -100,15 +90,7 @@ impl Suspicion {
                 .retain(|id, _| observed.iter().any(|o| o.terminal == *id));
             for o in observed {
                 let seen = self.seen.entry(o.terminal).or_default();
-                seen.push_back(Observation {
-                    at: t,
-                    claimed: o.claimed,
-                    satellite: o.satellite,
-                    range_m: o.range_m,
-                    range_sigma_m: o.range_sigma_m,
-                    cell_centre: o.cell_centre,
-                    cell_radius_m: o.cell_radius_m,
-                });
+                seen.push_back(o.seen);
                 while seen.len() > KEPT {
                     seen.pop_front();
                 }
@@ -151,7 +133,7 @@ impl Suspicion {
             if !seen.is_of(sold.market) {
                 *seen = new();
             }
-            if seen.see(policy, o.cell_centre, t, limits) {
+            if seen.see(policy, o.seen.cell_centre, t, limits) {
                 self.to_keep.insert(o.terminal);
             }
             found.extend(seen.finding(o.terminal, declared(register, o.terminal), limits));
@@ -200,7 +182,7 @@ fn clusters(
         let Some(terminal) = register.terminals().get(&o.terminal) else {
             continue;
         };
-        let market = policy.market(o.cell_centre, t);
+        let market = policy.market(o.seen.cell_centre, t);
         let Some((registration, seen_in)) = terminal.state.registration().zip(market) else {
             continue;
         };

@@ -223,7 +223,7 @@ mod tests {
     use skyweave_base::EpochNumber;
     use skyweave_service::{
         Account, AccountId, AreaId, AreaKind, BatchId, Evidence, Holder, IncidentKind, Market,
-        PublicKey, ServiceArea, Shape, Standing, State, Step, Terminal, Validity,
+        Observation, PublicKey, ServiceArea, Shape, Standing, State, Step, Terminal, Validity,
     };
     use std::path::Path;
 
@@ -294,12 +294,15 @@ mod tests {
                 terminal,
                 epoch: EpochNumber::containing(t),
                 from: t,
-                claimed: here,
-                satellite: satellite.to_ecef(),
-                range_m: here.to_ecef().distance_m(satellite.to_ecef()),
-                range_sigma_m: 1500.0,
-                cell_centre: here,
-                cell_radius_m: 10e3,
+                seen: Observation {
+                    at: t,
+                    claimed: here,
+                    satellite: satellite.to_ecef(),
+                    range_m: here.to_ecef().distance_m(satellite.to_ecef()),
+                    range_sigma_m: 1500.0,
+                    cell_centre: here,
+                    cell_radius_m: 10e3,
+                },
             }
         });
         watch.observe(desk, &observed, t, t);

@@ -17,7 +17,9 @@ use skyweave_base::{SPEED_OF_LIGHT_M_S, Span, TerminalId, Time, great_circle_m};
 use skyweave_dataplane::InstallError;
 use skyweave_dish::Disablement;
 use skyweave_plan::Plan;
-use skyweave_service::{Challenge, Claim, Code, Counted, Decision, Observed, Proof, UtId};
+use skyweave_service::{
+    Challenge, Claim, Code, Counted, Decision, Observation, Observed, Proof, UtId,
+};
 use skyweave_world::{Terminal, World};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -206,12 +208,15 @@ impl LiveRun {
                 terminal: session.terminal,
                 epoch: made.plan.epoch,
                 from: session.from,
-                claimed: world.claimed(terminal, t),
-                satellite,
-                range_m: world.position(terminal, t).to_ecef().distance_m(satellite),
-                range_sigma_m: RANGE_SIGMA_M,
-                cell_centre,
-                cell_radius_m,
+                seen: Observation {
+                    at: t,
+                    claimed: world.claimed(terminal, t),
+                    satellite,
+                    range_m: world.position(terminal, t).to_ecef().distance_m(satellite),
+                    range_sigma_m: RANGE_SIGMA_M,
+                    cell_centre,
+                    cell_radius_m,
+                },
             })
         });
         let mut observed: Vec<_> = observed.collect();
