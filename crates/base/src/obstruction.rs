@@ -28,6 +28,11 @@ impl Obstruction {
         }
     }
 
+    /// Whether any of them stands before a direction.
+    pub fn any_hides(all: &[Self], look: &LookAngles) -> bool {
+        all.iter().any(|o| o.hides(look))
+    }
+
     /// Whether it stands before a direction.
     pub fn hides(&self, look: &LookAngles) -> bool {
         look.elevation_rad < self.below_rad

@@ -110,10 +110,9 @@ impl LiveTerminal {
             return false;
         }
         let here = Enu::at(self.place);
-        [satellite.start, satellite.end].iter().any(|&position| {
-            let look = here.look(position);
-            self.obstructions.iter().any(|o| o.hides(&look))
-        })
+        [satellite.start, satellite.end]
+            .iter()
+            .any(|&position| Obstruction::any_hides(&self.obstructions, &here.look(position)))
     }
 }
 

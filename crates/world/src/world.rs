@@ -104,7 +104,7 @@ pub enum TerminalPlace {
 impl Terminal {
     /// Whether something stands before it in a direction.
     pub fn is_obstructed(&self, look: &LookAngles) -> bool {
-        self.obstructions.iter().any(|o| o.hides(look))
+        Obstruction::any_hides(&self.obstructions, look)
     }
 }
 
