@@ -197,6 +197,23 @@ fn script(python: &Path, name: &str, arguments: &[&str]) -> serde_json::Value {
         .unwrap_or_else(|e| panic!("{name}: {e}: {text}"))
 }
 
+/// Runs a script of tests/dish/ behind a terminal of `skyweave run` with these options; what it printed.
+fn behind(options: &[&str], python: &Path, name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dish");
+    let output = Command::new(env!("CARGO_BIN_EXE_skyweave"))
+        .args(["run", "--uplink", "none"])
+        .args(options)
+        .arg("--")
+        .arg(python)
+        .arg(file.join(name))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {text}\n{errors}");
+    text
+}
+
 /// Ten milliseconds each way.
 const WAY_MS: f64 = 10.0;
 /// What the machine adds to a round trip: usually 0.2 ms; another program may take the core for several.
@@ -372,30 +389,15 @@ fn behind_a_planned_terminal_the_dish_tells_the_planned_round_trip() {
         return;
     }
     let Some(python) = clients() else { return };
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dish/planned.py");
-    let output = Command::new(env!("CARGO_BIN_EXE_skyweave"))
-        .args([
-            "run",
-            "--at",
-            "Kyiv",
-            "--uplink",
-            "none",
-            "--dish-location",
-            "--dish-context",
-            "--predict",
-            "--json",
-            "--",
-        ])
-        .arg(python)
-        .arg(file)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let options = [
+        "--at",
+        "Kyiv",
+        "--dish-location",
+        "--dish-context",
+        "--predict",
+        "--json",
+    ];
+    let text = behind(&options, &python, "planned.py");
     let lines: Vec<serde_json::Value> = text
         .lines()
         .filter_map(|l| serde_json::from_str(l).ok())
@@ -441,21 +443,8 @@ fn behind_a_house_the_dish_is_obstructed_and_packets_are_lost() {
                 planes = 72\nsatellites_per_plane = 22\n[[terminal]]\nname = \"court\"\nplace = \"50.45,30.52\"\n\
                 rate_mbps = 5.0\n[[terminal.obstruction]]\nfrom_deg = 0\nto_deg = 360\nbelow_deg = 90\n";
     std::fs::write(&scenario, text).unwrap();
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dish/obstructed.py");
-    let output = Command::new(env!("CARGO_BIN_EXE_skyweave"))
-        .args(["run", "--at", "court", "--uplink", "none", "--scenario"])
-        .arg(&scenario)
-        .arg("--")
-        .arg(python)
-        .arg(file)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let options = ["--at", "court", "--scenario", scenario.to_str().unwrap()];
+    let text = behind(&options, &python, "obstructed.py");
     let told: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     // No ping was ever answered: it has not come up.
     assert_eq!(told["state"], "BOOTING", "{told}");
