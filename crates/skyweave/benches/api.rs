@@ -6,14 +6,14 @@
 //! late makes those behind it late, too. `API_BENCH_SCENARIO`, `API_BENCH_TERMINALS`, `API_BENCH_CONNECTIONS`, `API_BENCH_RATE`
 //! (requests per second of all connections) and `API_BENCH_SECONDS` change the load.
 
+#[path = "../tests/common/lines.rs"]
+mod lines;
+
+use lines::{find, lines};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// How long the program may take until it is online.
-const START: Duration = Duration::from_secs(120);
 /// The longest import.
 const IMPORT: Duration = Duration::from_secs(600);
 
@@ -229,27 +229,4 @@ fn csv(terminals: u32) -> String {
 
 fn id(n: u32) -> String {
     format!("ut0f000000-00000000-{n:08x}")
-}
-
-/// All lines, read to the end: a pipe that is full would stop the program.
-fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
-    let (say, heard) = channel();
-    std::thread::spawn(move || {
-        let lines = BufReader::new(from).lines().map_while(Result::ok);
-        lines.for_each(|line| drop(say.send(line)));
-    });
-    heard
-}
-
-/// What follows these words in the first line that has them.
-fn find(lines: &Receiver<String>, words: &str) -> String {
-    let until = Instant::now() + START;
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let line = lines.recv_timeout(left);
-        let line = line.unwrap_or_else(|e| panic!("no line with `{words}`: {e}"));
-        if let Some((_, rest)) = line.split_once(words) {
-            return rest.to_owned();
-        }
-    }
 }

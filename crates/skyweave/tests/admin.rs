@@ -1,16 +1,18 @@
 //! `skyweave admin` against a running `skyweave up`: a country switched on in an afternoon, as docs/service.md tells it, and
 //! the metrics of the same run against what the dashboard asks for.
 
+#[path = "common/lines.rs"]
+mod lines;
 #[path = "common/python.rs"]
 mod python;
 
+use lines::{find, lines};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -139,26 +141,6 @@ impl Drop for Operator {
     fn drop(&mut self) {
         let _ = self.up.kill();
         let _ = self.up.wait();
-    }
-}
-
-fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
-    let (say, heard) = channel();
-    std::thread::spawn(move || {
-        let lines = BufReader::new(from).lines().map_while(Result::ok);
-        lines.for_each(|line| drop(say.send(line)));
-    });
-    heard
-}
-
-/// What follows these words in the first line that has them.
-fn find(lines: &Receiver<String>, words: &str) -> String {
-    loop {
-        let line = lines.recv_timeout(Duration::from_secs(120));
-        let line = line.unwrap_or_else(|e| panic!("no line with `{words}`: {e}"));
-        if let Some((_, rest)) = line.split_once(words) {
-            return rest.to_owned();
-        }
     }
 }
 

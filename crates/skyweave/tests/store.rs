@@ -6,6 +6,8 @@ mod away;
 mod commands;
 #[path = "store/killed.rs"]
 mod killed;
+#[path = "common/lines.rs"]
+mod lines;
 #[path = "store/places.rs"]
 mod places;
 #[path = "store/things.rs"]

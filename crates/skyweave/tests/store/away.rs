@@ -2,6 +2,7 @@
 //! so, a change is refused whole, traffic is counted, and all is well again by itself.
 
 use super::killed;
+use super::lines::{find, lines};
 use super::places::*;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use serde_json::{Value, json};
@@ -303,26 +304,6 @@ impl Drop for Up {
         let _ = self.ping.kill();
         let _ = self.up.kill();
         let _ = (self.ping.wait(), self.up.wait());
-    }
-}
-
-fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
-    let (say, heard) = channel();
-    std::thread::spawn(move || {
-        let lines = BufReader::new(from).lines().map_while(Result::ok);
-        lines.for_each(|line| drop(say.send(line)));
-    });
-    heard
-}
-
-/// What follows these words in the next line that has them.
-fn find(lines: &Receiver<String>, words: &str) -> String {
-    loop {
-        let line = lines.recv_timeout(Duration::from_secs(60));
-        let line = line.unwrap_or_else(|e| panic!("no line with `{words}`: {e}"));
-        if let Some((_, rest)) = line.split_once(words) {
-            return rest.to_owned();
-        }
     }
 }
 
