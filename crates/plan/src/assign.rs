@@ -514,7 +514,8 @@ impl<'a> Board<'a> {
 
     /// Slices of all channels, or of as many as the cell has terminals.
     fn most_slices(&self, c: usize) -> u32 {
-        self.instance.cells[c].terminals.min(self.channels as u32) * self.slices as u32
+        let terminals = self.instance.cells[c].terminals;
+        self.instance.beams.most_of_cell(terminals) * self.slices as u32
     }
 
     /// What a slice brings from the middle one of the satellites in reach, kbit/s.

@@ -41,6 +41,11 @@ impl BeamPlan {
         }
     }
 
+    /// The most beams of a cell with so many terminals: it has each channel at most once, and no more beams than terminals.
+    pub fn most_of_cell(self, terminals: u32) -> u32 {
+        terminals.min(self.channels.into())
+    }
+
     /// Time slices of all beams of a satellite.
     pub fn slices_per_satellite(self) -> u32 {
         u32::from(self.channels) * u32::from(self.beams_per_channel) * u32::from(self.time_slices)
@@ -65,7 +70,7 @@ impl CellAsk {
     /// asks the slices that carry its demand. There are at most as many beams as channels, and as terminals.
     pub fn new(terminals: u32, demand_kbps: u64, beam_kbps: u32, beams: BeamPlan) -> Self {
         let per_beam = u64::from(beams.time_slices);
-        let most = u64::from(u32::from(beams.channels).min(terminals)) * per_beam;
+        let most = u64::from(beams.most_of_cell(terminals)) * per_beam;
         // Terminals that a slice holds: floor(slice rate / mean ask), in integers.
         let terminals_per_slice = match demand_kbps {
             0 => u64::MAX,
@@ -109,6 +114,14 @@ pub enum Rates {
 impl Default for Rates {
     fn default() -> Self {
         Self::Fixed(0)
+    }
+}
+
+impl Reach {
+    /// What the best beam that a cell may have brings, kbit/s; `None` without any satellite.
+    pub fn best_kbps(&self, cell: usize) -> Option<u32> {
+        let pairs = self.satellites.range(cell);
+        pairs.map(|pair| self.rates.of_pair(pair)).max()
     }
 }
 

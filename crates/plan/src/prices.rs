@@ -123,23 +123,13 @@ pub(crate) fn rates_differ(instance: &Instance) -> bool {
     matches!(instance.reach.rates, Rates::PerPair(_))
 }
 
-/// A cell has each channel once, and no more beams than terminals.
 fn most_beams(instance: &Instance, c: usize) -> f64 {
-    f64::from(
-        instance.cells[c]
-            .terminals
-            .min(instance.beams.channels.into()),
-    )
+    f64::from(instance.beams.most_of_cell(instance.cells[c].terminals))
 }
 
 /// The cell's best rate, kbit/s, if it is short of beams.
 fn short_of_beams(instance: &Instance, c: usize) -> Option<f64> {
-    let rates = instance
-        .reach
-        .satellites
-        .range(c)
-        .map(|i| instance.reach.rates.of_pair(i));
-    let best = f64::from(rates.max()?);
+    let best = f64::from(instance.reach.best_kbps(c)?);
     let demand = instance.cells[c].demand_kbps as f64;
     (demand > SHORT_OF_BEAMS * most_beams(instance, c) * best).then_some(best)
 }

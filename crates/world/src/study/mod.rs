@@ -440,12 +440,8 @@ impl Study {
         let inputs = self.world.inputs(epoch);
         let instance = skyweave_plan::instance(&inputs);
         let of_cell = |c: usize| {
-            let pairs = instance.reach.satellites.range(c);
-            let best = pairs.map(|i| instance.reach.rates.of_pair(i)).max();
-            let beams = inputs.cells[c]
-                .terminals
-                .min(instance.beams.channels.into());
-            u64::from(best.unwrap_or(0)) * u64::from(beams)
+            let best = instance.reach.best_kbps(c).unwrap_or(0);
+            u64::from(best) * u64::from(instance.beams.most_of_cell(inputs.cells[c].terminals))
         };
         let at = |cell: &AreaCell| inputs.cells.binary_search_by_key(&cell.id, |c| c.id);
         self.area
