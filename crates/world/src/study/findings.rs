@@ -844,10 +844,9 @@ fn infeasible(study: &Study) -> Vec<InfeasibleFinding> {
         let (lat_deg, lon_deg) = centre(study.area[i].id.0);
         let asked = mbps(tally.demand_kbps as f64);
         let most = mbps(most_kbps as f64);
-        let beams = tally.terminals.min(channels.into());
         let words = if most_kbps == 0 {
             "no satellite that may serve it was in its reach at any of the samples".to_owned()
-        } else if beams < channels.into() {
+        } else if tally.terminals < channels.into() {
             format!(
                 "no more beams than terminals: the best in reach bring {most:.0} of the {asked:.0} Mbit/s asked"
             )
