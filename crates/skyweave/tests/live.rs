@@ -395,16 +395,28 @@ fn iperf3(bench: &Bench, terminal: u32, options: &str) -> serde_json::Value {
     serde_json::from_str(&report).unwrap()
 }
 
-fn assert_rate(what: &str, bps: f64, planned_bps: f64) {
-    eprintln!(
-        "{what}: {:.2} of {:.2} Mbit/s of IP",
-        bps / 1e6,
-        planned_bps / 1e6
-    );
-    assert!(
-        (bps / planned_bps - 1.0).abs() < RATE_TOLERANCE,
-        "{what}: {bps} of {planned_bps} bit/s"
-    );
+/// Holds measured rates (each with what it is and what it should be, in bit/s) against the plan. A miss may be the machine's doing: a
+/// sender that waits for a processor leaves the path idle, and UDP does not make up for it. So it is measured anew, twice at most; a
+/// network with a wrong rate misses each time.
+fn assert_rates(measure: impl Fn() -> Vec<(String, f64, f64)>) {
+    for attempt in 1.. {
+        let mut miss = None;
+        for (what, bps, planned_bps) in measure() {
+            let said = format!(
+                "{what}: {:.2} of {:.2} Mbit/s of IP",
+                bps / 1e6,
+                planned_bps / 1e6
+            );
+            eprintln!("{said}");
+            if (bps / planned_bps - 1.0).abs() >= RATE_TOLERANCE {
+                miss.get_or_insert(said);
+            }
+        }
+        match miss {
+            None => return,
+            Some(said) => assert!(attempt < 3, "{said}, missed three times"),
+        }
+    }
 }
 
 #[test]
@@ -417,29 +429,29 @@ fn iperf3_reaches_the_planned_rate_with_tcp_and_udp_both_ways() {
     };
     bench.network.install(steady(1, 60)).unwrap();
     for (direction, option) in [("up", ""), ("down", "-R")] {
-        let report = iperf3(&bench, 0, &format!("{TCP} {option}"));
-        let bps = report["end"]["sum_received"]["bits_per_second"]
-            .as_f64()
-            .unwrap()
-            * TCP_OVERHEAD;
-        assert_rate(&format!("TCP {direction}"), bps, 60e6);
-        // 1200 bytes of payload are 1228 bytes of IP. More is sent than passes.
-        let report = iperf3(&bench, 0, &format!("-u -b 66M -l 1200 -t 4 -O 1 {option}"));
-        let sum = if direction == "up" {
-            &report["end"]["sum_received"]
-        } else {
-            &report["end"]["sum"]
-        };
-        let lost = sum["lost_percent"].as_f64().unwrap_or(0.0);
-        let sent = report["end"]["sum"]["bits_per_second"].as_f64().unwrap();
-        let received = report["end"]["sum_received"]["bits_per_second"]
-            .as_f64()
-            .unwrap_or(sent * (1.0 - lost / 100.0));
-        assert_rate(
-            &format!("UDP {direction}"),
-            received * 1228.0 / 1200.0,
-            60e6,
-        );
+        assert_rates(|| {
+            let report = iperf3(&bench, 0, &format!("{TCP} {option}"));
+            let bps = report["end"]["sum_received"]["bits_per_second"]
+                .as_f64()
+                .unwrap()
+                * TCP_OVERHEAD;
+            vec![(format!("TCP {direction}"), bps, 60e6)]
+        });
+        assert_rates(|| {
+            // 1200 bytes of payload are 1228 bytes of IP. More is sent than passes.
+            let report = iperf3(&bench, 0, &format!("-u -b 66M -l 1200 -t 4 -O 1 {option}"));
+            let sum = if direction == "up" {
+                &report["end"]["sum_received"]
+            } else {
+                &report["end"]["sum"]
+            };
+            let lost = sum["lost_percent"].as_f64().unwrap_or(0.0);
+            let sent = report["end"]["sum"]["bits_per_second"].as_f64().unwrap();
+            let received = report["end"]["sum_received"]["bits_per_second"]
+                .as_f64()
+                .unwrap_or(sent * (1.0 - lost / 100.0));
+            vec![(format!("UDP {direction}"), received * 1228.0 / 1200.0, 60e6)]
+        });
     }
 }
 
@@ -453,30 +465,31 @@ fn three_terminals_of_one_beam_get_equal_shares() {
     };
     bench.network.install(steady(3, 90)).unwrap();
     for (direction, option) in [("up", ""), ("down", "-R")] {
-        let rates: Vec<f64> = std::thread::scope(|scope| {
-            let runs: Vec<_> = (0..3)
-                .map(|terminal| {
-                    let bench = &bench;
-                    scope.spawn(move || {
-                        let report = iperf3(bench, terminal, &format!("{TCP} {option}"));
-                        report["end"]["sum_received"]["bits_per_second"]
-                            .as_f64()
-                            .unwrap()
-                            * TCP_OVERHEAD
+        assert_rates(|| {
+            let rates: Vec<f64> = std::thread::scope(|scope| {
+                let runs: Vec<_> = (0..3)
+                    .map(|terminal| {
+                        let bench = &bench;
+                        scope.spawn(move || {
+                            let report = iperf3(bench, terminal, &format!("{TCP} {option}"));
+                            report["end"]["sum_received"]["bits_per_second"]
+                                .as_f64()
+                                .unwrap()
+                                * TCP_OVERHEAD
+                        })
                     })
-                })
-                .collect();
-            runs.into_iter().map(|run| run.join().unwrap()).collect()
+                    .collect();
+                runs.into_iter().map(|run| run.join().unwrap()).collect()
+            });
+            let total = rates.iter().sum::<f64>();
+            let mut all = vec![(format!("three terminals {direction}"), total, 90e6)];
+            all.extend(
+                rates
+                    .iter()
+                    .map(|&rate| (format!("one of them {direction}"), rate, total / 3.0)),
+            );
+            all
         });
-        let mean = rates.iter().sum::<f64>() / 3.0;
-        assert_rate(
-            &format!("three terminals {direction}"),
-            rates.iter().sum(),
-            90e6,
-        );
-        for rate in rates {
-            assert_rate(&format!("one of them {direction}"), rate, mean);
-        }
     }
 }
 
