@@ -22,6 +22,7 @@ mod prices;
 mod routes;
 mod solve;
 
+pub use amend::Amended;
 pub use backhaul::Way;
 pub use check::{Rule, Violation, check};
 pub use codec::PlanReadError;

@@ -615,20 +615,34 @@ fn a_terminal_that_policy_forbids_is_found() {
     assert_eq!(broken(|inputs, _, _| slow(inputs)), [Rule::TerminalShare]);
 }
 
+/// The first live terminal, at Kyiv, as it is now; all others as they were.
+fn now(inputs: &Inputs, change: impl FnOnce(&mut LiveTerminal)) -> Vec<LiveTerminal> {
+    let mut live = inputs.live.to_vec();
+    change(&mut live[0]);
+    live
+}
+
+/// The plan amended, held against what it is then a plan of.
+fn amended(inputs: &Inputs, plan: &Plan, live: &[LiveTerminal]) -> Plan {
+    let amended = plan.amended(inputs, live).expect("something is different");
+    assert_eq!(check(&amended.inputs, &amended.plan), []);
+    amended.plan
+}
+
 #[test]
 fn an_amended_plan_takes_away_at_once() {
-    let (mut inputs, plan) = valid();
-    let unasked = || -> Inputs { panic!("nobody gets more") };
-    assert_eq!(
-        plan.amended(&inputs.live, unasked),
-        None,
+    let (inputs, plan) = valid();
+    assert!(
+        plan.amended(&inputs, &inputs.live).is_none(),
         "nothing has changed"
     );
-    let mut with = |access, ask_kbps| {
-        let live = &mut Arc::get_mut(&mut inputs.live).unwrap()[0];
-        (live.access, live.ask_kbps) = (access, ask_kbps);
-        let amended = plan.amended(&inputs.live, unasked).unwrap();
-        assert_eq!(check(&inputs, &amended), []);
+    assert!(
+        plan.amended(&inputs, &[]).is_none(),
+        "of who has left nothing is known"
+    );
+    let with = |access, ask_kbps| {
+        let live = now(&inputs, |t| (t.access, t.ask_kbps) = (access, ask_kbps));
+        let amended = amended(&inputs, &plan, &live);
         assert_eq!(
             Plan {
                 terminals: plan.terminals.clone(),
@@ -637,61 +651,52 @@ fn an_amended_plan_takes_away_at_once() {
             plan,
             "beams and routes stay"
         );
-        (amended.terminals[0].service, amended)
+        amended.terminals[0].service
     };
-    let (page, _) = with(Access::AccountPage, 512);
-    let page = page.unwrap();
+    let page = with(Access::AccountPage, 512).unwrap();
     assert_eq!((page.access, page.down_kbps), (Access::AccountPage, 512));
-    let (slower, _) = with(Access::Limited, 5_000);
-    let slower = slower.unwrap();
+    let slower = with(Access::Limited, 5_000).unwrap();
     assert_eq!((slower.access, slower.down_kbps), (Access::Limited, 5_000));
-    assert_eq!(with(Access::None, 0).0, Err(Reason::Forbidden));
+    assert_eq!(with(Access::None, 0), Err(Reason::Forbidden));
+}
+
+/// A plan that was made while the terminal of Kyiv's 20 asked less, and what it asked then.
+fn planned_for_less(access: Access, ask_kbps: u32) -> (Inputs, Plan) {
+    let (mut inputs, mut plan) = valid();
+    let less = 10_000 - u64::from(ask_kbps);
+    let service = plan.terminals[0].service.as_mut().unwrap();
+    let at = service.slot as usize;
+    (service.down_kbps, service.up_kbps) = (ask_kbps, ask_kbps / 10);
+    service.access = access;
+    let slot = &mut plan.slots[at];
+    slot.delivered_kbps -= less as u32;
+    let slot = *slot;
+    let outcome = plan.cells.iter_mut().find(|c| c.cell == slot.cell).unwrap();
+    outcome.delivered_kbps -= less;
+    outcome.demand_kbps -= less;
+    let mut cells = inputs.cells.to_vec();
+    let cell = cells.iter_mut().find(|c| c.id == slot.cell).unwrap();
+    cell.demand_kbps -= less;
+    inputs.cells = cells.into();
+    let live = now(&inputs, |t| (t.access, t.ask_kbps) = (access, ask_kbps));
+    inputs.live = live.into();
+    let landing = &mut plan.landings[slot.landing as usize];
+    landing.kbps -= less;
+    let last = *landing.path.last().unwrap();
+    let feeders = plan.feeders.iter_mut();
+    let own = |f: &&mut FeederLink| (f.gateway, f.satellite) == (landing.gateway, last);
+    feeders.filter(own).for_each(|f| f.kbps -= less);
+    for pair in landing.path.windows(2) {
+        let lasers = plan.lasers.iter_mut();
+        let own = |l: &&mut LaserLoad| (l.from, l.to) == (pair[1], pair[0]);
+        lasers.filter(own).for_each(|l| l.kbps -= less);
+    }
+    assert_eq!(check(&inputs, &plan), []);
+    (inputs, plan)
 }
 
 #[test]
-fn who_is_let_in_gets_at_once_what_is_free_or_its_equal_part() {
-    // The plan was made while the terminal of Kyiv's 20 was at the account page.
-    let planned = || {
-        let (inputs, mut plan) = valid();
-        let i = plan.terminals[0].service.unwrap().slot as usize;
-        let mut slot = plan.slots[i];
-        let gone = 10_000 - 512;
-        slot.delivered_kbps -= gone;
-        plan.slots[i] = slot;
-        let cell = plan.cells.iter_mut().find(|c| c.cell == slot.cell).unwrap();
-        cell.delivered_kbps -= u64::from(gone);
-        cell.demand_kbps -= u64::from(gone);
-        let landing = &mut plan.landings[slot.landing as usize];
-        landing.kbps -= u64::from(gone);
-        let last = *landing.path.last().unwrap();
-        let feeders = plan.feeders.iter_mut();
-        let own = |f: &&mut FeederLink| (f.gateway, f.satellite) == (landing.gateway, last);
-        feeders.filter(own).for_each(|f| f.kbps -= u64::from(gone));
-        for pair in landing.path.windows(2) {
-            let lasers = plan.lasers.iter_mut();
-            let own = |l: &&mut LaserLoad| (l.from, l.to) == (pair[1], pair[0]);
-            lasers.filter(own).for_each(|l| l.kbps -= u64::from(gone));
-        }
-        let service = plan.terminals[0].service.as_mut().unwrap();
-        (service.down_kbps, service.up_kbps) = (512, 51);
-        service.access = Access::AccountPage;
-        (inputs, plan, slot)
-    };
-    let let_in = |inputs: &Inputs, plan: &Plan| {
-        let amended = plan.amended(&inputs.live, || inputs.clone()).unwrap();
-        let service = amended.terminals[0].service.unwrap();
-        assert_eq!(service.access, Access::Limited);
-        (service, amended)
-    };
-    let (inputs, plan, slot) = planned();
-    let (service, amended) = let_in(&inputs, &plan);
-    assert_eq!(service.down_kbps, 10_000, "all that it asks is free");
-    assert!(service.up_kbps > 51, "{service:?}");
-    assert_eq!(check(&inputs, &amended), []);
-    let got = amended.slots[plan.terminals[0].service.unwrap().slot as usize];
-    assert_eq!(got.delivered_kbps, slot.delivered_kbps + 10_000 - 512);
-    // A beam that is full: what its neighbours have is shared with it, and no link carries more.
-    let (mut inputs, plan, slot) = planned();
+fn who_may_do_more_gets_at_once_what_is_free_or_its_equal_part() {
     let full = |plan: &Plan| {
         let mut plan = plan.clone();
         for s in &mut plan.slots {
@@ -699,12 +704,108 @@ fn who_is_let_in_gets_at_once_what_is_free_or_its_equal_part() {
         }
         plan
     };
-    Arc::get_mut(&mut inputs.live).unwrap()[0].ask_kbps = 1_000_000;
-    let (service, amended) = let_in(&inputs, &full(&plan));
-    let equal = slot.delivered_kbps / slot.terminals;
-    assert!(equal > 512, "{slot:?}");
-    assert_eq!(service.down_kbps, equal);
-    assert_eq!(amended.landings, plan.landings);
+    // At the account page, or with a plan of 1 Mbit/s.
+    for (access, planned_kbps) in [(Access::AccountPage, 512), (Access::Limited, 1_000)] {
+        let (inputs, plan) = planned_for_less(access, planned_kbps);
+        let at = plan.terminals[0].service.unwrap().slot as usize;
+        let before = plan.slots[at];
+        let faster = |ask_kbps| {
+            now(&inputs, |t| {
+                (t.access, t.ask_kbps) = (Access::Full, ask_kbps)
+            })
+        };
+        let free = amended(&inputs, &plan, &faster(10_000));
+        let service = free.terminals[0].service.unwrap();
+        assert_eq!(service.access, Access::Full);
+        assert_eq!(service.down_kbps, 10_000, "all that it asks is free");
+        assert!(service.up_kbps > planned_kbps / 10, "{service:?}");
+        assert_eq!(
+            free.slots[at].delivered_kbps,
+            before.delivered_kbps + 10_000 - planned_kbps
+        );
+        // A beam that is full: what its neighbours have is shared with it, and no link carries more.
+        let crowded = amended(&inputs, &full(&plan), &faster(1_000_000));
+        let equal = before.delivered_kbps / before.terminals;
+        assert!(equal > planned_kbps, "{before:?}");
+        assert_eq!(crowded.terminals[0].service.unwrap().down_kbps, equal);
+        assert_eq!(crowded.landings, plan.landings);
+    }
+}
+
+#[test]
+fn who_may_send_more_does_at_once_and_no_more_than_its_part_of_the_beam() {
+    let (mut inputs, mut plan) = valid();
+    let most = |inputs: &Inputs, most_up_kbps| now(inputs, |t| t.most_up_kbps = most_up_kbps);
+    inputs.live = most(&inputs, 200).into();
+    plan.terminals[0].service.as_mut().unwrap().up_kbps = 200;
+    assert_eq!(check(&inputs, &plan), []);
+    let sends = |most_up_kbps| {
+        let live = most(&inputs, most_up_kbps);
+        amended(&inputs, &plan, &live).terminals[0].service.unwrap()
+    };
+    assert_eq!(sends(300).up_kbps, 300);
+    let service = sends(u32::MAX);
+    let slot = plan.slots[service.slot as usize];
+    let part = u64::from(service.down_kbps) * u64::from(slot.radio_up_kbps);
+    assert_eq!(
+        u64::from(service.up_kbps),
+        part / u64::from(slot.radio_kbps)
+    );
+    assert_eq!(service.down_kbps, 10_000, "it asks no more");
+}
+
+#[test]
+fn those_who_may_do_more_share_what_is_free_alike() {
+    // Two of Kyiv's 20 are live, at 512 kbit/s each; their beam has 4 Mbit/s free, and an equal part of it is less than they have.
+    let (mut inputs, mut plan) = planned_for_less(Access::Limited, 512);
+    let service = plan.terminals[0].service.unwrap();
+    let other = TerminalId(7);
+    let twin = LiveTerminal {
+        id: other,
+        ..inputs.live[0].clone()
+    };
+    inputs.live = inputs.live.iter().cloned().chain([twin]).collect();
+    plan.terminals.push(TerminalOutcome {
+        terminal: other,
+        ..plan.terminals[0]
+    });
+    let slot = &mut plan.slots[service.slot as usize];
+    slot.radio_kbps = slot.delivered_kbps + 4_000;
+    slot.terminals = 10_000;
+    let (cell, terminals) = (slot.cell, slot.terminals);
+    let others: u32 = plan
+        .slots
+        .iter()
+        .filter(|s| s.cell == cell)
+        .map(|s| s.terminals)
+        .sum();
+    let mut cells = inputs.cells.to_vec();
+    cells.iter_mut().find(|c| c.id == cell).unwrap().terminals = others;
+    inputs.cells = cells.into();
+    plan.cells
+        .iter_mut()
+        .find(|c| c.cell == cell)
+        .unwrap()
+        .terminals = others;
+    assert_eq!(check(&inputs, &plan), [], "{terminals}");
+    let live = inputs.live.iter().cloned().map(|mut t| {
+        if t.cell == cell {
+            t.ask_kbps = 50_000;
+        }
+        t
+    });
+    let shared = amended(&inputs, &plan, &live.collect::<Vec<_>>());
+    let down = |i: usize| shared.terminals[i].service.unwrap().down_kbps;
+    assert_eq!((down(0), down(3)), (2_512, 2_512));
+}
+
+#[test]
+fn who_had_no_service_in_the_plan_has_none_in_an_amendment() {
+    let (mut inputs, mut plan) = valid();
+    inputs.live = now(&inputs, |t| t.access = Access::None).into();
+    plan.terminals[0].service = Err(Reason::Forbidden);
+    let live = now(&inputs, |t| t.access = Access::Full);
+    assert!(plan.amended(&inputs, &live).is_none());
 }
 
 #[test]

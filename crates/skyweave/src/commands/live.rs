@@ -23,7 +23,7 @@ use serde_json::Value;
 use skyweave_base::{CellId, EpochNumber, Seed, Span, TerminalId, Time, great_circle_m};
 use skyweave_dataplane::EpochTable;
 use skyweave_dish::{Cause, FileNames, Identity, Look, Permissions, Schedule};
-use skyweave_plan::{Access, Plan, Planner, Reason, TerminalOutcome};
+use skyweave_plan::{Access, Inputs, Plan, Planner, Reason, TerminalOutcome};
 use skyweave_service::{BadUtId, Code, Decision, Proof, UtId};
 use skyweave_world::{Terminal, World};
 use std::collections::{BTreeMap, VecDeque};
@@ -157,6 +157,7 @@ pub(crate) struct Seen {
 
 /// A first plan and its table, made before the clock starts.
 pub(crate) struct Prepared {
+    inputs: Inputs,
     plan: Plan,
     table: EpochTable,
     report: Report,
@@ -166,6 +167,20 @@ pub(crate) struct Prepared {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere must not hide the state from the clean-up.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// In builds for development every plan that packets follow is checked.
+fn hold_to_rules(inputs: &Inputs, plan: &Plan) -> Result<()> {
+    if cfg!(debug_assertions) {
+        let broken = skyweave_plan::check(inputs, plan);
+        anyhow::ensure!(
+            broken.is_empty(),
+            "the plan of epoch {} breaks a rule: {}",
+            plan.epoch,
+            broken[0]
+        );
+    }
+    Ok(())
 }
 
 /// Plans one epoch and says how it went.
@@ -180,14 +195,7 @@ fn prepare(
     let inputs = lock(world).inputs(epoch);
     let plan = planner.plan(&inputs, previous);
     let planning_ms = begun.elapsed().as_secs_f64() * 1e3;
-    if cfg!(debug_assertions) {
-        let broken = skyweave_plan::check(&inputs, &plan);
-        anyhow::ensure!(
-            broken.is_empty(),
-            "the plan of epoch {epoch} breaks a rule: {}",
-            broken[0]
-        );
-    }
+    hold_to_rules(&inputs, &plan)?;
     let world = &*lock(world);
     let table = world.forwarding(&plan);
     let report = Report {
@@ -208,6 +216,7 @@ fn prepare(
     });
     Ok(Prepared {
         schedules: schedules.collect(),
+        inputs,
         plan,
         table,
         report,
@@ -495,12 +504,15 @@ impl LiveRun {
         // The first plan is made before the clock starts.
         let first = lock(&self.state).reports.is_empty();
         let mut made = lock(&self.made);
+        let new = Made {
+            inputs: prepared.inputs,
+            plan: prepared.plan.clone(),
+            revision: 0,
+        };
         // Decisions may have changed while it was made.
         let amended = {
             let world = lock(&self.world);
-            let epoch = prepared.plan.epoch;
-            let live = world.live_terminals(epoch);
-            let amended = prepared.plan.amended(&live, || world.inputs(epoch));
+            let amended = new.amended(&world)?;
             if let Some(amended) = &amended {
                 prepared.table = world.forwarding(amended);
                 let outcomes = amended.terminals.iter();
@@ -524,10 +536,7 @@ impl LiveRun {
             network.install(Arc::new(prepared.table))?;
             network.publish(&serde_json::to_value(&prepared.report)?);
         }
-        made.push(Made {
-            plan: prepared.plan.clone(),
-            revision: 0,
-        });
+        made.push(new);
         // The one that is followed, however late it is, and those after it.
         let now = self.clock.now();
         let followed = made.iter().rposition(|m| m.plan.start <= now).unwrap_or(0);
@@ -695,7 +704,7 @@ impl LiveRun {
             let added = self.prove(id, proof).and_then(|()| {
                 network.add_terminal(TerminalConfig { id, name })?;
                 self.add_dish(id)?;
-                Ok(self.look(false)?)
+                self.look(false)
             });
             if let Err(error) = added {
                 self.forget(id);

@@ -4,7 +4,7 @@
 //! plan, with everything that it gives, and at once into the plans that packets follow or will follow, as an amendment that
 //! changes no beam ([`Plan::amended`], ADR 7). What packets may do thus never waits for a boundary or for the planner.
 
-use super::{LiveRun, Turns, describe, lock, ut_id};
+use super::{LiveRun, Turns, describe, hold_to_rules, lock, ut_id};
 use crate::access::{
     AccountPage, Enrolment, GUESTS, SCENARIO_TERMINALS, Said, Service, Watch, claim,
 };
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use skyweave_base::{SPEED_OF_LIGHT_M_S, Span, TerminalId, Time, great_circle_m};
 use skyweave_dataplane::InstallError;
 use skyweave_dish::Disablement;
-use skyweave_plan::Plan;
+use skyweave_plan::{Inputs, Plan};
 use skyweave_service::{
     Challenge, Claim, Code, Counted, Decision, Observation, Observed, Proof, UtId,
 };
@@ -35,9 +35,23 @@ const RANGE_SIGMA_M: f64 = 5e-6 * SPEED_OF_LIGHT_M_S;
 
 /// A plan that packets follow or will follow.
 pub(super) struct Made {
+    /// What it was made of.
+    pub(super) inputs: Inputs,
     /// As the planner made it: each amendment is of this.
     pub(super) plan: Plan,
     pub(super) revision: u32,
+}
+
+impl Made {
+    /// The plan by the decisions of now, if they are others than those it was made of.
+    pub(super) fn amended(&self, world: &World) -> Result<Option<Plan>> {
+        let live = world.live_terminals(self.plan.epoch);
+        let Some(amended) = self.plan.amended(&self.inputs, &live) else {
+            return Ok(None);
+        };
+        hold_to_rules(&amended.inputs, &amended.plan)?;
+        Ok(Some(amended.plan))
+    }
 }
 
 /// Who a live terminal has proved to be.
@@ -69,9 +83,9 @@ impl LiveRun {
             }
             match self.look(look.is_multiple_of(LOOKS_PER_COUNT)) {
                 Ok(()) => {}
-                Err(LiveError::Ended) => return,
+                Err(error) if matches!(error.downcast_ref(), Some(LiveError::Ended)) => return,
                 Err(error) => {
-                    lock(&self.state).failed = Some(format!("{error}"));
+                    lock(&self.state).failed = Some(format!("{error:#}"));
                     self.changed.notify_all();
                     return;
                 }
@@ -80,7 +94,7 @@ impl LiveRun {
     }
 
     /// Takes over what the service decides now. What has changed is felt by packets when this returns.
-    pub(super) fn look(&self, count: bool) -> Result<(), LiveError> {
+    pub(super) fn look(&self, count: bool) -> Result<()> {
         let (Some(service), Some(watch)) = (&self.service, &self.watch) else {
             return Ok(());
         };
@@ -149,7 +163,7 @@ impl LiveRun {
     }
 
     /// Brings the plans that packets follow or will follow up to the decisions of now.
-    fn amend(&self) -> Result<(), LiveError> {
+    fn amend(&self) -> Result<()> {
         let now = self.clock.now();
         let mut made = lock(&self.made);
         let current = made.iter().rposition(|m| m.plan.start <= now).unwrap_or(0);
@@ -157,10 +171,7 @@ impl LiveRun {
             made.revision += 1;
             let (table, mut live, followed) = {
                 let world = lock(&self.world);
-                let epoch = made.plan.epoch;
-                let live = world.live_terminals(epoch);
-                let amended = made.plan.amended(&live, || world.inputs(epoch));
-                let plan = amended.unwrap_or_else(|| made.plan.clone());
+                let plan = made.amended(&world)?.unwrap_or_else(|| made.plan.clone());
                 let mut table = world.forwarding(&plan);
                 table.revision = made.revision;
                 let told = plan.terminals.iter();
