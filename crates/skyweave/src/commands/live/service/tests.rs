@@ -9,11 +9,11 @@ use crate::cli::{Carry, DishOptions, Way};
 use crate::commands::{planner_pool, wall_clock};
 use crate::live::{self, NamespaceHandle, open_inside, probe_rtt};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use skyweave_base::{Span, TerminalId, Time, Utc};
+use skyweave_base::{Geodetic, Span, TerminalId, Time, Utc};
 use skyweave_plan::Access;
 use skyweave_service::{
-    Action, AreaId, AreaKind, Command, DataCap, IncidentKind, ListId, OwnerLimits, Place, PlanId,
-    RequestId, Seen, Shape, Stamp, Step, UtId, Validity,
+    Action, AreaId, AreaKind, Command, DataCap, IncidentKind, ListId, OwnerLimits, Place, Plan,
+    PlanId, RequestId, Seen, Shape, Stamp, Step, UtId, Validity,
 };
 use skyweave_service::{Service as Activation, ServiceArea};
 use skyweave_world::{Files, FilesError, World};
@@ -28,19 +28,31 @@ const PING: Duration = Duration::from_millis(50);
 /// TEST-NET-1 (RFC 5737): counted on its way out, whether the host forwards it or not.
 const NOWHERE: &str = "192.0.2.1:9";
 
-/// The car stands until then, and drives at 40 m/s.
-const CAR_STARTS_S: i64 = 30;
+/// The car and the van stand until then, and drive at 40 m/s.
+const START_S: i64 = 30;
+/// The van stands again from then on.
+const VAN_STOPS_S: i64 = 50;
+
+const VAN_AT: (f64, f64) = (49.7, 30.5);
 
 struct Tracks;
 
 impl Files for Tracks {
     fn read(&self, path: &str) -> Result<Vec<u8>, FilesError> {
-        assert_eq!(path, "car.csv");
-        // 0.1 degrees of latitude are 11.1 km: 278 s at 40 m/s.
-        let text = format!(
-            "t_s,lat_deg,lon_deg\n0,49.0,31.0\n{CAR_STARTS_S},49.0,31.0\n{},49.1,31.0\n",
-            CAR_STARTS_S + 278
-        );
+        // 0.01 degrees of latitude are 1112 m: 27.8 s at 40 m/s.
+        let drive = |lat: f64, lon: f64, until_s: i64| {
+            let end = lat + (until_s - START_S) as f64 * 40.0 / 111_200.0;
+            let stays_s = until_s + 3600;
+            format!(
+                "0,{lat},{lon}\n{START_S},{lat},{lon}\n{until_s},{end},{lon}\n{stays_s},{end},{lon}\n"
+            )
+        };
+        let points = match path {
+            "car.csv" => drive(49.0, 31.0, START_S + 278),
+            "van.csv" => drive(VAN_AT.0, VAN_AT.1, VAN_STOPS_S),
+            other => panic!("{other}"),
+        };
+        let text = format!("t_s,lat_deg,lon_deg\n{points}");
         Ok(text.into_bytes())
     }
 }
@@ -69,6 +81,10 @@ rate_mbps = 100.0
 [[terminal]]
 name = "car"
 track = "car.csv"
+rate_mbps = 100.0
+[[terminal]]
+name = "van"
+track = "van.csv"
 rate_mbps = 100.0
 "#;
 
@@ -196,6 +212,28 @@ impl Bench<'_> {
         serde_json::from_str(text.split("\r\n\r\n").nth(1).unwrap()).unwrap()
     }
 
+    /// A plan without limits, under a number of its own.
+    fn plan(&self, id: PlanId) -> Plan {
+        let register = self.run.service().unwrap().desk().register();
+        let unlimited = register.plans()[&ENROLLED_PLAN].clone();
+        Plan { id, ..unlimited }
+    }
+
+    /// So long after the network began.
+    fn in_run(&self, seconds: i64) -> Time {
+        lock_world(self.run, World::start) + Span::from_secs(seconds)
+    }
+
+    /// A change that comes by itself at `t`.
+    fn comes(&self, t: Time) -> impl FnOnce() -> Time + Send {
+        move || {
+            let left_s = (t - self.now()).as_secs_f64();
+            assert!(left_s > 0.0, "this machine is too slow to see it come");
+            std::thread::sleep(Duration::from_secs_f64(left_s));
+            t
+        }
+    }
+
     /// A socket behind a terminal for datagrams to nowhere.
     fn datagrams(&self, name: &str) -> UdpSocket {
         let [socket] = open_inside(&self.inside(name), || {
@@ -223,6 +261,15 @@ impl Bench<'_> {
         }
         let seconds = (self.now() - begin).as_secs_f64();
         (passed() - before) as f64 * 8e-6 / seconds
+    }
+
+    /// What a terminal is given toward the ground, and what it sends.
+    fn rates_mbps(&self, name: &str) -> (f64, f64) {
+        let sends = self.sends_mbps(name);
+        let reports = self.run.status().epochs;
+        let now = reports.iter().rfind(|e| e.start_ns <= self.now());
+        let mut live = now.unwrap().live.iter();
+        (live.find(|t| t.name == name).unwrap().down_mbps, sends)
     }
 
     /// Off, with this reason on the account page; the terminal reaches nothing else.
@@ -295,13 +342,15 @@ fn a_change_is_felt_by_real_packets_within_15_s_and_the_account_page_stays() {
     };
     let pool = planner_pool(None).unwrap();
     let (run, first) = LiveRun::start(world, pool, "access-test", options, Some(service)).unwrap();
+    let pop = run.network().unwrap().addresses().pop_v4.into();
+    let bench = Bench { run: &run, pop };
     std::thread::scope(|scope| {
         scope.spawn(|| run.keep_planning(first, None));
         scope.spawn(|| run.keep_deciding());
         let _end = StopAtEnd(&run);
-        let pop = run.network().unwrap().addresses().pop_v4.into();
-        let bench = Bench { run: &run, pop };
+        let van = scope.spawn(|| van_story(&bench));
         story(&bench, &keys);
+        van.join().unwrap();
     });
 }
 
@@ -314,13 +363,28 @@ impl Drop for StopAtEnd<'_> {
     }
 }
 
+/// An order that activates a terminal at a place.
+fn activation(terminal: UtId, at: (f64, f64), plan: PlanId) -> Action {
+    let place = Place::Address(Geodetic::from_degrees(at.0, at.1).unwrap());
+    Action::Step(terminal, Step::Activate(Activation { plan, place }))
+}
+
+/// The van drives off and stops; its plan has a speed limit.
+fn van_story(bench: &Bench<'_>) {
+    let van = bench.id("van").1;
+    let mut slow = bench.plan(PlanId(3));
+    slow.mobility.max_speed_m_s = 90.0 / 3.6;
+    bench.order(Action::PutPlan(slow));
+    bench.order(activation(van, VAN_AT, PlanId(3)));
+    bench.felt("van", false, bench.comes(bench.in_run(START_S)));
+    bench.refused("van", "MOVING_TOO_FAST_FOR_POLICY", "faster than its plan");
+    bench.felt("van", true, bench.comes(bench.in_run(VAN_STOPS_S)));
+}
+
 fn story(bench: &Bench<'_>, keys: &std::path::Path) {
     let (_, house) = bench.id("house");
     let at = (50.4547, 30.5238);
-    let activation = |plan| {
-        let place = Place::Address(skyweave_base::Geodetic::from_degrees(at.0, at.1).unwrap());
-        Action::Step(house, Step::Activate(Activation { plan, place }))
-    };
+    let activation = |plan| activation(house, at, plan);
     let call = |action: Action| {
         move || {
             let called = bench.now();
@@ -335,17 +399,44 @@ fn story(bench: &Bench<'_>, keys: &std::path::Path) {
         exempt: None,
     };
     bench.order(Action::PutArea(square(3, (49.0, 31.0), limit)));
-    let starts = lock_world(bench.run, World::start) + Span::from_secs(CAR_STARTS_S);
-    bench.felt("car", false, || {
-        let left_s = (starts - bench.now()).as_secs_f64();
-        assert!(
-            left_s > 0.0,
-            "this machine is too slow to see the car start"
-        );
-        std::thread::sleep(Duration::from_secs_f64(left_s + 2.0));
-        starts
-    });
+    // Meanwhile the house has a slow plan, which plans that are made by then know.
+    let mut slow = bench.plan(PlanId(4));
+    (slow.rates.down_bps, slow.rates.up_bps) = (10_000_000, 600_000);
+    bench.order(Action::PutPlan(slow.clone()));
+    bench.order(activation(PlanId(4)));
+    bench.felt("car", false, bench.comes(bench.in_run(START_S)));
     bench.refused("car", "MOVING_TOO_FAST_FOR_POLICY", "faster");
+
+    // The rates of its plan are changed, and it gets another plan: faster at once, in plans that were made for less.
+    let live = bench.id("house").0;
+    for made in super::lock(&bench.run.made).iter() {
+        let planned = made.inputs.live.iter().find(|t| t.id == live).unwrap();
+        assert_eq!(planned.most_up_kbps, 600, "epoch {}", made.plan.epoch);
+    }
+    let (down_mbps, mbps) = bench.rates_mbps("house");
+    assert!(
+        down_mbps == 10.0 && mbps < 1.0,
+        "{down_mbps}, {mbps} Mbit/s"
+    );
+    let changed = bench.now();
+    (slow.rates.down_bps, slow.rates.up_bps) = (20_000_000, 1_600_000);
+    bench.order(Action::PutPlan(slow));
+    std::thread::sleep(Duration::from_secs(1));
+    let (down_mbps, mbps) = bench.rates_mbps("house");
+    println!("house's plan changed: {mbps:.2} Mbit/s toward the satellite");
+    assert!(
+        down_mbps == 20.0 && mbps > 1.2 && mbps < 2.2,
+        "{down_mbps}, {mbps} Mbit/s"
+    );
+    bench.order(activation(ENROLLED_PLAN));
+    std::thread::sleep(Duration::from_secs(1));
+    let (down_mbps, mbps) = bench.rates_mbps("house");
+    let after_s = (bench.now() - changed).as_secs_f64();
+    println!("house has another plan: {mbps:.2} Mbit/s, {after_s:.1} s after the first change");
+    assert!(
+        down_mbps > 50.0 && mbps > 2.5 && after_s < WITHIN_S,
+        "{down_mbps}, {mbps} Mbit/s"
+    );
 
     // Suspended, and back.
     bench.felt("house", false, call(Action::Step(house, Step::Suspend)));
@@ -354,14 +445,11 @@ fn story(bench: &Bench<'_>, keys: &std::path::Path) {
     bench.order(Action::Step(house, Step::Resume));
     // With what is free of its beam, not at the rate of the account page, and before any plan could know of it.
     std::thread::sleep(Duration::from_secs(1));
-    let mbps = bench.sends_mbps("house");
+    let (down_mbps, mbps) = bench.rates_mbps("house");
     let after_s = (bench.now() - resumed).as_secs_f64();
     println!("house on: {mbps:.2} Mbit/s toward the satellite, {after_s:.1} s after the call");
     assert!(mbps > 2.0 && after_s < WITHIN_S, "{mbps} Mbit/s");
-    let report = bench.run.status().epochs;
-    let now = report.iter().rfind(|e| e.start_ns <= bench.now()).unwrap();
-    let told = now.live.iter().find(|t| t.name == "house").unwrap();
-    assert!(told.down_mbps > 50.0, "{told:?}");
+    assert!(down_mbps > 50.0, "{down_mbps} Mbit/s");
     assert_eq!(bench.page("house")["service"], true);
     // Deactivated, and activated.
     bench.felt("house", false, call(Action::Step(house, Step::Deactivate)));
@@ -390,16 +478,9 @@ fn story(bench: &Bench<'_>, keys: &std::path::Path) {
     bench.order(Action::PutArea(later));
     let (from, until) = (in_s(3), in_s(12));
     bench.order(Action::SetValidity(vec![AreaId(4)], validity(from, until)));
-    let comes = |t: Time| {
-        move || {
-            let left_s = (t - bench.now()).as_secs_f64();
-            std::thread::sleep(Duration::from_secs_f64(left_s.max(0.0)));
-            t
-        }
-    };
-    bench.felt("house", false, comes(from));
+    bench.felt("house", false, bench.comes(from));
     bench.refused("house", "BLOCKED_AREA", "no service in this area");
-    bench.felt("house", true, comes(until));
+    bench.felt("house", true, bench.comes(until));
     bench.order(Action::RemoveArea(AreaId(4)));
 
     // On an allow list, and taken off.
@@ -425,11 +506,12 @@ fn story(bench: &Bench<'_>, keys: &std::path::Path) {
 
     // The data allowance is used up: by real datagrams to the host's network.
     let register = bench.run.service().unwrap().desk().register();
-    let mut capped = register.plans()[&ENROLLED_PLAN].clone();
+    let used = &register.usage()[&house];
+    let used_bytes = used.down_bytes + used.up_bytes;
     drop(register);
-    capped.id = PlanId(2);
+    let mut capped = bench.plan(PlanId(2));
     capped.cap = Some(DataCap {
-        bytes: 200_000,
+        bytes: used_bytes + 200_000,
         then: None,
     });
     bench.order(Action::PutPlan(capped));
