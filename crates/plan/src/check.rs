@@ -112,7 +112,48 @@ impl fmt::Display for Violation {
 
 /// Lists every rule that the plan breaks, in a fixed order; empty: a valid plan.
 pub fn check(inputs: &Inputs, plan: &Plan) -> Vec<Violation> {
-    Checker::new(inputs, plan).run()
+    Checker::default().check(inputs, plan)
+}
+
+/// [`check`] for many plans: remembers what depends only on where the cells are. That saves time and changes no verdict.
+#[derive(Clone, Debug, Default)]
+pub struct Checker {
+    sites: Vec<Site>,
+}
+
+impl Checker {
+    /// Checks a plan as [`check`] does.
+    pub fn check(&mut self, inputs: &Inputs, plan: &Plan) -> Vec<Violation> {
+        let is_of = |(site, cell): (&Site, &Cell)| (site.id, site.centre) == (cell.id, cell.centre);
+        let cells = &inputs.cells;
+        if self.sites.len() != cells.len() || !self.sites.iter().zip(cells.iter()).all(is_of) {
+            self.sites = cells.par_iter().map(|cell| Site::of(cell, cells)).collect();
+        }
+        Audit::new(inputs, &self.sites, plan).run()
+    }
+}
+
+/// A cell of the inputs: what geodesy and H3 say of it.
+#[derive(Clone, Debug)]
+struct Site {
+    id: CellId,
+    centre: Geodetic,
+    here: Observer,
+    /// Neighbours with greater ids, as positions in the inputs.
+    later_neighbours: [Option<u32>; 6],
+}
+
+impl Site {
+    fn of(cell: &Cell, all: &[Cell]) -> Self {
+        let mut later = (around(cell.id).into_iter().filter(|&id| id > cell.id))
+            .filter_map(|id| all.binary_search_by_key(&id, |c| c.id).ok());
+        Self {
+            id: cell.id,
+            centre: cell.centre,
+            here: Observer::at(cell.centre),
+            later_neighbours: core::array::from_fn(|_| later.next().map(|c| c as u32)),
+        }
+    }
 }
 
 /// Angles computed in two ways differ by rounding, most where a cosine is near 1; this is 1 cm at 1,000 km.
@@ -168,11 +209,18 @@ impl Fault {
     }
 }
 
-struct Checker<'a> {
+/// One plan under examination.
+struct Audit<'a> {
     inputs: &'a Inputs,
+    /// By cell of the inputs.
+    sites: &'a [Site],
     plan: &'a Plan,
     /// Cells that have slots and the indices of these, ascending.
     slots_of_cell: Vec<(CellId, u32)>,
+    /// Where those of each cell of the inputs begin in that list, and end.
+    ranges: Vec<(u32, u32)>,
+    /// The cell of each slot, as its position in the inputs.
+    cell_of_slot: Vec<Option<u32>>,
     /// Loads added up from the landings.
     feeder_kbps: BTreeMap<(GatewayId, SatId), u64>,
     laser_kbps: BTreeMap<(SatId, SatId), u64>,
@@ -181,12 +229,26 @@ struct Checker<'a> {
     violations: Vec<Violation>,
 }
 
-impl<'a> Checker<'a> {
-    fn new(inputs: &'a Inputs, plan: &'a Plan) -> Self {
+impl<'a> Audit<'a> {
+    fn new(inputs: &'a Inputs, sites: &'a [Site], plan: &'a Plan) -> Self {
         let mut slots_of_cell: Vec<(CellId, u32)> = (plan.slots.iter().enumerate())
             .map(|(i, slot)| (slot.cell, i as u32))
             .collect();
         slots_of_cell.par_sort_unstable();
+        let mut end = 0;
+        let ranges = sites.iter().map(|site| {
+            let ids = |from: usize| slots_of_cell[from..].iter().map(|&(id, _)| id);
+            let start = end + ids(end).take_while(|&id| id < site.id).count();
+            end = start + ids(start).take_while(|&id| id == site.id).count();
+            (start as u32, end as u32)
+        });
+        let ranges: Vec<(u32, u32)> = ranges.collect();
+        let mut cell_of_slot = vec![None; plan.slots.len()];
+        for (c, &(start, end)) in ranges.iter().enumerate() {
+            for &(_, slot) in &slots_of_cell[start as usize..end as usize] {
+                cell_of_slot[slot as usize] = Some(c as u32);
+            }
+        }
         let mut feeder_kbps = BTreeMap::new();
         let mut laser_kbps = BTreeMap::new();
         for landing in &plan.landings {
@@ -205,8 +267,11 @@ impl<'a> Checker<'a> {
         }
         Self {
             inputs,
+            sites,
             plan,
             slots_of_cell,
+            ranges,
+            cell_of_slot,
             feeder_kbps,
             laser_kbps,
             user_arc: ArcSearch::of(inputs.profile.user.limit),
@@ -268,12 +333,13 @@ impl<'a> Checker<'a> {
             .map(|i| &satellites[i])
     }
 
+    /// Position of a cell in the inputs.
+    fn index(&self, id: CellId) -> Option<usize> {
+        self.sites.binary_search_by_key(&id, |site| site.id).ok()
+    }
+
     fn cell(&self, id: CellId) -> Option<&'a Cell> {
-        let cells = &self.inputs.cells;
-        cells
-            .binary_search_by_key(&id, |c| c.id)
-            .ok()
-            .map(|i| &cells[i])
+        Some(&self.inputs.cells[self.index(id)?])
     }
 
     fn gateway(&self, id: GatewayId) -> Option<&'a Gateway> {
@@ -347,22 +413,27 @@ impl<'a> Checker<'a> {
         let plan = self.plan;
         let mut stated: Vec<&CellOutcome> = plan.cells.iter().collect();
         stated.sort_by_key(|c| c.cell);
-        let stated_for = |id: CellId| {
-            // Of several outcomes of one cell, which is a fault of order, the last.
-            let after = stated.partition_point(|c| c.cell <= id);
-            let outcome = *stated.get(after.checked_sub(1)?)?;
-            (outcome.cell == id).then_some(outcome)
+        let stated_for = |c: usize, id: CellId| {
+            // Of several outcomes of one cell, which is a fault of order, the last. A plan in order needs no search.
+            let is_last = |after: usize| {
+                let own = after.checked_sub(1).and_then(|at| stated.get(at));
+                own.is_some_and(|o| o.cell == id) && stated.get(after).is_none_or(|o| o.cell > id)
+            };
+            let after = match is_last(c + 1) {
+                true => c + 1,
+                false => stated.partition_point(|o| o.cell <= id),
+            };
+            is_last(after).then(|| stated[after - 1])
         };
-        let found: Vec<Violation> = self
-            .inputs
-            .cells
-            .par_iter()
-            .flat_map_iter(|cell| self.cell_outcome(cell, stated_for(cell.id)))
+        let found: Vec<Violation> = (self.inputs.cells.par_iter().enumerate())
+            .flat_map_iter(|(c, cell)| self.cell_outcome(c, cell, stated_for(c, cell.id)))
             .collect();
         self.violations.extend(found);
         stated.dedup_by_key(|c| c.cell);
+        let mut known = self.sites.iter().map(|site| site.id).peekable();
         for outcome in stated {
-            if self.cell(outcome.cell).is_none() {
+            while known.next_if(|&id| id < outcome.cell).is_some() {}
+            if known.peek() != Some(&outcome.cell) {
                 self.report(
                     Rule::CellsAccounted,
                     format_args!("cell {}", outcome.cell),
@@ -373,7 +444,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn cell_outcome(&self, cell: &Cell, outcome: Option<&CellOutcome>) -> Vec<Violation> {
+    fn cell_outcome(&self, c: usize, cell: &Cell, outcome: Option<&CellOutcome>) -> Vec<Violation> {
         let mut found = Vec::new();
         let mut wrong = |rule, what: String, allowed: String| {
             found.push(violation(
@@ -401,7 +472,7 @@ impl<'a> Checker<'a> {
         }
         let mut slots = 0;
         let (mut sum, mut terminals) = (0_u64, 0_u64);
-        for slot in self.slots_of(cell.id) {
+        for slot in self.slots_of(c) {
             slots += 1;
             sum += u64::from(slot.delivered_kbps);
             terminals += u64::from(slot.terminals);
@@ -438,26 +509,22 @@ impl<'a> Checker<'a> {
         found
     }
 
-    fn slots_of(&self, cell: CellId) -> impl Iterator<Item = &'a Slot> + use<'a, '_> {
-        let plan = self.plan;
-        let first = self.slots_of_cell.partition_point(|&(id, _)| id < cell);
-        self.slots_of_cell[first..]
+    /// The slots of a cell of the inputs.
+    fn slots_of(&self, c: usize) -> impl Iterator<Item = &'a Slot> + use<'a, '_> {
+        let (plan, (start, end)) = (self.plan, self.ranges[c]);
+        self.slots_of_cell[start as usize..end as usize]
             .iter()
-            .take_while(move |&&(id, _)| id == cell)
             .map(move |&(_, i)| &plan.slots[i as usize])
     }
 
     fn slots(&mut self) {
-        let found: Vec<Violation> = self
-            .plan
-            .slots
-            .par_iter()
-            .flat_map_iter(|slot| self.slot(slot))
+        let found: Vec<Violation> = (self.plan.slots.par_iter().zip(&self.cell_of_slot))
+            .flat_map_iter(|(slot, &cell)| self.slot(slot, cell.map(|c| c as usize)))
             .collect();
         self.violations.extend(found);
     }
 
-    fn slot(&self, slot: &Slot) -> Vec<Violation> {
+    fn slot(&self, slot: &Slot, cell: Option<usize>) -> Vec<Violation> {
         let mut found = Vec::new();
         let subject = || describe(slot);
         let user = &self.inputs.profile.user;
@@ -508,7 +575,7 @@ impl<'a> Checker<'a> {
                 Some(_) => {}
             }
         }
-        let (cell, satellite) = (self.cell(slot.cell), self.satellite(slot.satellite));
+        let satellite = self.satellite(slot.satellite);
         if cell.is_none() {
             wrong(
                 Rule::SlotExists,
@@ -526,8 +593,8 @@ impl<'a> Checker<'a> {
         let (Some(cell), Some(satellite)) = (cell, satellite) else {
             return found;
         };
-        let fade = self.fade(cell.id);
-        let here = Observer::at(cell.centre);
+        let fade = self.fade(cell);
+        let here = &self.sites[cell].here;
         let sights = here.sights(satellite);
         for (model, fade, kbps, what) in [
             (&user.down, fade.map(|f| f.down), slot.radio_kbps, "down"),
@@ -542,7 +609,7 @@ impl<'a> Checker<'a> {
                 );
             }
         }
-        if let Some(fault) = self.user_fault(&here, satellite) {
+        if let Some(fault) = self.user_fault(here, satellite) {
             let near_arc = matches!(fault, Fault::NearGso { .. });
             let rule = if near_arc {
                 Rule::UserGso
@@ -562,23 +629,27 @@ impl<'a> Checker<'a> {
         sights: [Sight; 2],
         slices: u8,
     ) -> u64 {
-        let rate = sights.map(|sight| rate_kbps(model, sight, fade));
+        let kbps = match model {
+            // The physics is the profile's; that the plan goes by it and not by its own table is what is checked.
+            RateModel::LinkBudget(budget) => {
+                f64::from(budget.least_kbps(sights, fade.unwrap_or(budget.clear())))
+            }
+            _ => {
+                let [start, end] = sights.map(|sight| rate_kbps(model, sight));
+                start.min(end)
+            }
+        };
         let slices_of_beam = f64::from(self.inputs.profile.user.time_slices);
-        (rate[0].min(rate[1]) * f64::from(slices) / slices_of_beam).round() as u64
+        (kbps * f64::from(slices) / slices_of_beam).round() as u64
     }
 
-    fn fade(&self, cell: CellId) -> Option<CellFade> {
-        if self.inputs.weather.cells.is_empty() {
-            return None;
-        }
-        let cells = &self.inputs.cells;
-        let i = cells.binary_search_by_key(&cell, |c| c.id).ok()?;
-        self.inputs.weather.cells.get(i).copied()
+    fn fade(&self, c: usize) -> Option<CellFade> {
+        self.inputs.weather.cells.get(c).copied()
     }
 
     /// Whether a beam carries anything to the cell for the whole epoch. The planner may round a fade up.
-    fn carries(&self, cell: &Cell, satellite: &SatelliteState) -> Carries {
-        let sights = Observer::at(cell.centre).sights(satellite);
+    fn carries(&self, c: usize, satellite: &SatelliteState) -> Carries {
+        let sights = self.sites[c].here.sights(satellite);
         let model = &self.inputs.profile.user.down;
         let RateModel::LinkBudget(budget) = model else {
             return match self.most_kbps(model, None, sights, 255) {
@@ -586,7 +657,7 @@ impl<'a> Checker<'a> {
                 _ => Carries::Something,
             };
         };
-        let fade = self.fade(cell.id).map_or(budget.clear(), |f| f.down);
+        let fade = self.fade(c).map_or(budget.clear(), |f| f.down);
         let left = |more_db: f64| {
             sights.into_iter().all(|sight| {
                 let db = fade.db(sight.sin_elevation) + more_db;
@@ -604,8 +675,7 @@ impl<'a> Checker<'a> {
     fn feeder_kbps(&self, gateway: GatewayId, here: &Observer, satellite: &SatelliteState) -> u64 {
         let fade = self.inputs.weather.gateways.get(gateway.index()).copied();
         let feeder = &self.inputs.profile.feeder;
-        let [start, end] = here.sights(satellite).map(|sight| feeder.kbps(sight, fade));
-        start.min(end)
+        feeder.least_kbps(here.sights(satellite), fade)
     }
 
     fn user_fault(&self, here: &Observer, satellite: &SatelliteState) -> Option<Fault> {
@@ -700,38 +770,36 @@ impl<'a> Checker<'a> {
     }
 
     fn neighbours(&mut self) {
-        let mut by_channel: Vec<(SatId, u8, CellId, u8)> = self
-            .plan
-            .slots
-            .iter()
-            .map(|s| (s.satellite, s.channel, s.cell, s.beam))
-            .collect();
-        by_channel.par_sort_unstable();
-        let groups: Vec<_> = by_channel
-            .chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
-            .collect();
-        let found: Vec<Violation> = groups
-            .par_iter()
-            .filter(|group| group.len() > 1)
-            .flat_map_iter(|group| {
-                group.iter().flat_map(|&(satellite, channel, cell, beam)| {
-                    let others = around(cell).into_iter().filter(move |&other| other > cell);
-                    let meets = others.flat_map(|other| {
-                        let from = group.partition_point(|entry| entry.2 < other);
-                        group[from..].iter().take_while(move |entry| entry.2 == other)
-                    });
-                    meets.filter(move |entry| entry.3 != beam).map(move |&(_, _, other, other_beam)| {
-                        violation(
-                            Rule::NeighbourChannel,
-                            format!("satellite {satellite}, channel {channel}, cells {cell} and {other}"),
-                            format!("beams {beam} and {other_beam}"),
-                            "one beam in turn, or two channels",
-                        )
-                    })
-                })
-            })
+        let found: Vec<Violation> = (0..self.sites.len())
+            .into_par_iter()
+            .flat_map_iter(|c| self.disturbed_by(c))
             .collect();
         self.violations.extend(found);
+    }
+
+    /// Slots of a cell and of a later neighbour on two beams of one channel of a satellite.
+    fn disturbed_by(&self, c: usize) -> Vec<Violation> {
+        let mut found = Vec::new();
+        for &other in self.sites[c].later_neighbours.iter().flatten() {
+            for (one, two) in self
+                .slots_of(c)
+                .flat_map(|one| self.slots_of(other as usize).map(move |two| (one, two)))
+            {
+                let same = (one.satellite, one.channel) == (two.satellite, two.channel);
+                if same && one.beam != two.beam {
+                    found.push(violation(
+                        Rule::NeighbourChannel,
+                        format!(
+                            "satellite {}, channel {}, cells {} and {}",
+                            one.satellite, one.channel, one.cell, two.cell
+                        ),
+                        format!("beams {} and {}", one.beam, two.beam),
+                        "one beam in turn, or two channels",
+                    ));
+                }
+            }
+        }
+        found
     }
 
     fn landings(&mut self) {
@@ -1057,14 +1125,15 @@ impl<'a> Checker<'a> {
     }
 
     fn reasons(&mut self) {
-        let unserved: Vec<(&Cell, Reason)> = (self.plan.cells.iter())
-            .filter_map(|outcome| Some((self.cell(outcome.cell)?, outcome.unserved?)))
+        let unserved: Vec<(usize, Reason)> = (self.plan.cells.iter())
+            .filter_map(|outcome| Some((outcome.cell, outcome.unserved?)))
+            .filter_map(|(cell, reason)| Some((self.index(cell)?, reason)))
             .collect();
         if !unserved.is_empty() {
             let ground = Ground::new(self);
             let found: Vec<Violation> = unserved
                 .par_iter()
-                .filter_map(|&(cell, stated)| self.reason(&ground, cell, stated))
+                .filter_map(|&(c, stated)| self.reason(&ground, c, stated))
                 .collect();
             self.violations.extend(found);
         }
@@ -1105,8 +1174,9 @@ impl<'a> Checker<'a> {
     }
 
     /// Compares the reason stated for an unserved cell with the true ones.
-    fn reason(&self, ground: &Ground, cell: &Cell, stated: Reason) -> Option<Violation> {
-        let allowed = match self.true_reasons(ground, cell) {
+    fn reason(&self, ground: &Ground, c: usize, stated: Reason) -> Option<Violation> {
+        let cell = &self.inputs.cells[c];
+        let allowed = match self.true_reasons(ground, c) {
             Ok(reasons) if reasons.contains(&stated) => return None,
             Ok(reasons) => format!("{reasons:?}"),
             Err(way) => format!("served: {way}"),
@@ -1123,8 +1193,8 @@ impl<'a> Checker<'a> {
     ///
     /// Each satellite that is high enough, clear of the arc and has a way to a gateway fails for its own reason, and each of these is
     /// true; without such a satellite there is one reason, that of the satellite that came nearest.
-    fn true_reasons(&self, ground: &Ground, cell: &Cell) -> Result<BTreeSet<Reason>, String> {
-        let mut slots = self.slots_of(cell.id).peekable();
+    fn true_reasons(&self, ground: &Ground, c: usize) -> Result<BTreeSet<Reason>, String> {
+        let mut slots = self.slots_of(c).peekable();
         if slots.peek().is_some() {
             return match slots.find(|slot| ground.spare.contains(&slot.satellite)) {
                 Some(slot) => Err(format!(
@@ -1136,15 +1206,15 @@ impl<'a> Checker<'a> {
         }
         let (mut near_arc, mut adrift, mut faded) = (false, false, false);
         let mut reasons = BTreeSet::new();
-        let here = Observer::at(cell.centre);
+        let (cell, here) = (&self.inputs.cells[c], &self.sites[c].here);
         for satellite in ground.near(cell) {
-            match self.user_fault(&here, satellite) {
+            match self.user_fault(here, satellite) {
                 Some(Fault::NearGso { .. }) => near_arc = true,
                 Some(_) => {}
-                None if self.carries(cell, satellite) == Carries::Nothing => faded = true,
+                None if self.carries(c, satellite) == Carries::Nothing => faded = true,
                 None if !ground.grounded.contains(&satellite.id) => adrift = true,
                 None => match ground.place_for(self, cell, satellite.id) {
-                    Place::Free { .. } if self.carries(cell, satellite) == Carries::Hardly => {
+                    Place::Free { .. } if self.carries(c, satellite) == Carries::Hardly => {
                         reasons.extend([Reason::Faded, Reason::BackhaulFull]);
                     }
                     Place::Free { channel, beam } if ground.spare.contains(&satellite.id) => {
@@ -1197,6 +1267,7 @@ enum Carries {
 const FADE_ROUNDING_DB: f64 = 1.0;
 
 /// A place on the ground, and the normal of the ellipsoid there.
+#[derive(Clone, Copy, Debug)]
 struct Observer {
     origin: Ecef,
     up: Vec3,
@@ -1229,7 +1300,7 @@ enum Place {
 }
 
 impl<'a> Ground<'a> {
-    fn new(checker: &Checker<'a>) -> Self {
+    fn new(checker: &Audit<'a>) -> Self {
         let inputs = checker.inputs;
         let mut beams: BTreeMap<_, (u32, Vec<CellId>)> = BTreeMap::new();
         for slot in &checker.plan.slots {
@@ -1262,7 +1333,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Finds from which satellites the ground can be reached, and from which with room to spare.
-    fn explore(&mut self, checker: &Checker<'a>) {
+    fn explore(&mut self, checker: &Audit<'a>) {
         let inputs = checker.inputs;
         let limits = &inputs.profile.feeder;
         let mut of_gateway: BTreeMap<GatewayId, (u64, u64)> = BTreeMap::new();
@@ -1365,7 +1436,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Whether a satellite could take a cell that has no slot yet.
-    fn place_for(&self, checker: &Checker<'a>, cell: &Cell, satellite: SatId) -> Place {
+    fn place_for(&self, checker: &Audit<'a>, cell: &Cell, satellite: SatId) -> Place {
         let user = &checker.inputs.profile.user;
         let around = around(cell.id);
         let mut place = Place::Full;
@@ -1456,8 +1527,9 @@ fn link_fault(
             min_elevation_rad, ..
         } => min_elevation_rad,
     };
+    let least_sin = least_rad.sin();
     for (sight, _, when) in ends {
-        if sight.sin_elevation >= least_rad.sin() {
+        if sight.sin_elevation >= least_sin {
             continue;
         }
         let rad = sight.sin_elevation.clamp(-1.0, 1.0).asin();
@@ -1495,6 +1567,8 @@ fn link_fault(
 struct ArcSearch {
     /// The angle beyond which nothing more needs to be known: one above it may come out too large.
     enough_rad: f64,
+    /// Its sine and cosine.
+    enough: (f64, f64),
     /// The cosine of the angle from the middle of a stretch at which all of it is far enough, by how often it was cut.
     far_enough: [f64; ARC_CUTS + 1],
     /// Sine and cosine of the longitude from a stretch's middle to that of either half.
@@ -1519,12 +1593,21 @@ impl ArcSearch {
             core::array::from_fn(|cuts| PI / 12.0 / (1_u32 << cuts) as f64);
         Self {
             enough_rad,
+            enough: enough_rad.sin_cos(),
             far_enough: half_width_rad.map(|half| (enough_rad + 1.2 * half).min(PI).cos()),
             to_half: half_width_rad.map(|half| (half / 2.0).sin_cos()),
         }
     }
 
-    /// The angle; π if it is enough and the arc below the horizon.
+    /// Whether a sine is that of an angle so much greater than another's that it is enough.
+    fn is_beyond(&self, least: f64, sine: f64) -> bool {
+        let (sin, cos) = self.enough;
+        let cos_least = (1.0 - least * least).max(0.0).sqrt();
+        // Of an angle of more than 90 degrees nothing is beyond.
+        cos_least * cos > least * sin && sine >= least * cos + cos_least * sin
+    }
+
+    /// The angle; π if it is enough and the arc below the horizon, or by its declination alone.
     fn angle_rad(&self, here: &Observer, satellite: Ecef) -> f64 {
         // All in a frame turned to the observer's own longitude: x outward, y east.
         let aside_m = here.origin.0.x.hypot(here.origin.0.y).max(1e-9);
@@ -1532,6 +1615,15 @@ impl ArcSearch {
         let turn = |v: Vec3| Vec3::new(v.x * cos + v.y * sin, v.y * cos - v.x * sin, v.z);
         let (origin, up) = (turn(here.origin.0), turn(here.up));
         let toward = turn(satellite.0 - here.origin.0).unit();
+        // No direction is nearer to another than their declinations are to each other, and those of the arc lie between the one of
+        // its nearest point and that of points a quarter turn away, which are below every horizon but the poles'.
+        let sine = |distance_m: f64| -origin.z / distance_m.hypot(origin.z);
+        let sines = [Self::RADIUS_M - aside_m, Self::RADIUS_M.hypot(aside_m)].map(sine);
+        if self.is_beyond(sines[0].max(sines[1]), toward.z)
+            || self.is_beyond(-sines[0].min(sines[1]), -toward.z)
+        {
+            return PI;
+        }
         let mut nearest = -1.0;
         // Sine and cosine of the longitude of the middle, and how often the stretch was cut.
         let mut stretches = [((0.0, 0.0), 0); 6 + ARC_CUTS];
@@ -1592,29 +1684,25 @@ fn least_height_m(a: Ecef, b: Ecef) -> f64 {
     height((low + high) / 2.0).min(height(0.0)).min(height(1.0))
 }
 
-/// Linear between the points of a rate model, constant beyond.
-fn rate_kbps(model: &RateModel, sight: Sight, fade: Option<Fade>) -> f64 {
-    match model {
-        RateModel::Fixed(kbps) => f64::from(*kbps),
-        // The physics is the profile's; that the plan goes by it and not by its own table is what is checked.
-        RateModel::LinkBudget(_) => f64::from(model.kbps(sight, fade)),
-        RateModel::ByElevation(points) => {
-            let elevation_rad = sight.sin_elevation.clamp(-1.0, 1.0).asin();
-            for pair in points.windows(2) {
-                let ((from, low), (to, high)) = (pair[0], pair[1]);
-                if (from..=to).contains(&elevation_rad) {
-                    let part = (elevation_rad - from) / (to - from);
-                    return f64::from(low) * (1.0 - part) + f64::from(high) * part;
-                }
-            }
-            let end = if points.first().is_some_and(|p| elevation_rad < p.0) {
-                points.first()
-            } else {
-                points.last()
-            };
-            end.map_or(0.0, |&(_, kbps)| f64::from(kbps))
+/// Linear between the points of a rate model, constant beyond. Link budgets are asked for both ends at once.
+fn rate_kbps(model: &RateModel, sight: Sight) -> f64 {
+    let RateModel::ByElevation(points) = model else {
+        return f64::from(model.kbps(sight, None));
+    };
+    let elevation_rad = sight.sin_elevation.clamp(-1.0, 1.0).asin();
+    for pair in points.windows(2) {
+        let ((from, low), (to, high)) = (pair[0], pair[1]);
+        if (from..=to).contains(&elevation_rad) {
+            let part = (elevation_rad - from) / (to - from);
+            return f64::from(low) * (1.0 - part) + f64::from(high) * part;
         }
     }
+    let end = if points.first().is_some_and(|p| elevation_rad < p.0) {
+        points.first()
+    } else {
+        points.last()
+    };
+    end.map_or(0.0, |&(_, kbps)| f64::from(kbps))
 }
 
 /// How far, seen from the Earth's centre, a satellite within the limit may stand from a point of the ground. On a sphere of the

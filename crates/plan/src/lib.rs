@@ -24,7 +24,7 @@ mod solve;
 
 pub use amend::Amended;
 pub use backhaul::Way;
-pub use check::{Rule, Violation, check};
+pub use check::{Checker, Rule, Violation, check};
 pub use codec::PlanReadError;
 pub use csr::Csr;
 pub use inputs::{

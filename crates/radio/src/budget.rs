@@ -8,6 +8,7 @@ use crate::antenna::{Antenna, Steering};
 use crate::fade::{Fade, REFERENCE_CLIMATE};
 use crate::itu::{SlantPath, free_space_loss_db};
 use crate::modem::Modem;
+use crate::rates::Sight;
 use core::f64::consts::{FRAC_PI_4, PI};
 use skyweave_base::SPEED_OF_LIGHT_M_S;
 use std::sync::Arc;
@@ -250,6 +251,21 @@ impl LinkBudget {
             return 0;
         }
         self.kbps_through(sin_elevation, range_m, fade.db(sin_elevation))
+    }
+
+    /// The lesser of the rates at both ends of an epoch, kbit/s.
+    pub fn least_kbps(&self, [start, end]: [Sight; 2], fade: Fade) -> u32 {
+        let kbps = |sight: Sight| self.kbps(sight.sin_elevation, sight.range_m, fade);
+        // Who stands no higher and no nearer has no more.
+        let is_worse =
+            |a: Sight, b: Sight| a.sin_elevation <= b.sin_elevation && a.range_m >= b.range_m;
+        if is_worse(start, end) {
+            kbps(start)
+        } else if is_worse(end, start) {
+            kbps(end)
+        } else {
+            kbps(start).min(kbps(end))
+        }
     }
 
     /// The rate of [`lines`](Self::lines): a threshold that rounding moves is all in which they differ.

@@ -41,6 +41,16 @@ impl RateModel {
             ),
         }
     }
+
+    /// The lesser of the rates at both ends of an epoch, kbit/s.
+    pub fn least_kbps(&self, [start, end]: [Sight; 2], fade: Option<Fade>) -> u32 {
+        match self {
+            Self::LinkBudget(budget) => {
+                budget.least_kbps([start, end], fade.unwrap_or(budget.clear()))
+            }
+            _ => self.kbps(start, fade).min(self.kbps(end, fade)),
+        }
+    }
 }
 
 /// Linear between points, constant beyond.
@@ -59,11 +69,16 @@ fn by_elevation(points: &[(f64, u32)], elevation_rad: f64) -> u32 {
 impl FeederLinks {
     /// What one antenna carries toward a satellite, kbit/s. `fade` as in [`RateModel::kbps`].
     pub fn kbps(&self, sight: Sight, fade: Option<Fade>) -> u64 {
+        self.least_kbps([sight, sight], fade)
+    }
+
+    /// The lesser of what it carries at both ends of an epoch, kbit/s.
+    pub fn least_kbps(&self, sights: [Sight; 2], fade: Option<Fade>) -> u64 {
         match &self.up {
             None => self.antenna_kbps,
             Some(up) => {
-                let fade = fade.unwrap_or(up.clear());
-                u64::from(up.kbps(sight.sin_elevation, sight.range_m, fade)).min(self.antenna_kbps)
+                let kbps = up.least_kbps(sights, fade.unwrap_or(up.clear()));
+                u64::from(kbps).min(self.antenna_kbps)
             }
         }
     }

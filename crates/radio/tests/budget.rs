@@ -266,6 +266,23 @@ proptest! {
         }
     }
 
+    /// The short cut for the worse of two ends is what both say.
+    #[test]
+    fn the_lesser_rate_of_two_sights_is_that(
+        sin in (0.01..=1.0_f64, 0.01..=1.0_f64), range_m in (3e5..3e6_f64, 3e5..3e6_f64), zenith_db in 0.0..12.0_f32,
+        slope in 0.0..=2.0_f32,
+    ) {
+        let fade = Some(Fade { zenith_db, slope });
+        let sights = [(sin.0, range_m.0), (sin.1, range_m.1)].map(|(sin_elevation, range_m)| Sight { sin_elevation, range_m });
+        for profile in physical() {
+            let feeder = RateModel::LinkBudget(profile.feeder.up.clone().unwrap());
+            for model in [&profile.user.down, &profile.user.up, &feeder] {
+                let [start, end] = sights.map(|sight| model.kbps(sight, fade));
+                prop_assert_eq!(model.least_kbps(sights, fade), start.min(end));
+            }
+        }
+    }
+
     /// More fade, less of everything; higher, more.
     #[test]
     fn budgets_are_monotonic(elevation in 5.0..89.0_f64, db in 0.0..30.0_f64) {
