@@ -10,7 +10,7 @@
 //! beam is worth, and never taking one away, is then the greedy algorithm of a transversal matroid (Edmonds and
 //! Fulkerson, 1965), which is optimal without the neighbour rule and without backhaul.
 
-use crate::csr::Csr;
+use crate::csr::{Csr, concat_slices};
 use crate::instance::Instance;
 use crate::prices::Prices;
 use crate::solve::{KeptSlot, SolvedSlot};
@@ -32,9 +32,9 @@ const FURTHER_LASER_WEIGHT: f32 = 0.1;
 /// Lasers beyond this many weigh no more.
 const MOST_LASERS_WEIGHED: u8 = 6;
 
-/// Slots looked at in one search for an augmenting path. Paths of national instances are found well within; at the scale
-/// of the world it bounds the time of a search that would find nothing.
-const SEARCH_LIMIT: usize = 1024;
+/// Slots looked at in one search for an augmenting path in any order: what the shortest paths left over. With sixteen times as many the
+/// plans of national instances and of all measured countries carry the same to within 0.02 %, one less than with these.
+const SEARCH_LIMIT: usize = 64;
 
 /// A cell is moved for backhaul's sake only if that brings at least one part in so many of what it asks.
 const LEAST_GAIN: u64 = 8;
@@ -207,8 +207,9 @@ struct Passes {
 }
 
 impl<'a> Board<'a> {
-    /// `budget`: what each satellite can bring from the ground, kbit/s. `lasers_to_gateway`: over how many lasers, at least.
-    pub(crate) fn new(instance: &'a Instance, budget: Vec<u64>, lasers_to_gateway: &[u8]) -> Self {
+    /// `lasers_to_gateway`: over how many lasers each satellite has a gateway, at least. Until [`Board::set_budget`] none brings
+    /// anything.
+    pub(crate) fn new(instance: &'a Instance, lasers_to_gateway: &[u8]) -> Self {
         let beams = instance.beams;
         let (channels, per_channel, slices) = (
             beams.channels.into(),
@@ -231,9 +232,9 @@ impl<'a> Board<'a> {
             open: vec![all_channels(channels); satellites],
             used: vec![0; satellites],
             radio: vec![0; cells],
-            need: vec![0.0; cells],
+            need: Vec::new(),
             load: vec![0; satellites],
-            budget,
+            budget: vec![0; satellites],
             pressure: vec![0.0; satellites],
             detour: lasers_to_gateway.iter().map(|&n| detour(n)).collect(),
             prices: None,
@@ -257,15 +258,12 @@ impl<'a> Board<'a> {
                 work: 0,
             },
         };
-        for s in 0..satellites {
-            board.update_pressure(s);
-        }
-        for c in 0..cells {
-            board.need[c] = board.needed_part(
-                c,
-                board.typical_slice_kbps(c) * u64::from(instance.cells[c].slices),
-            );
-        }
+        let asked_kbps =
+            |c: usize| board.typical_slice_kbps(c) * u64::from(instance.cells[c].slices);
+        board.need = (0..cells)
+            .into_par_iter()
+            .map(|c| board.needed_part(c, asked_kbps(c)))
+            .collect();
         board
     }
 
@@ -539,32 +537,44 @@ impl<'a> Board<'a> {
 
     /// All slots, ascending by (cell, channel), with the cells' terminals spread over them as their radio is.
     pub(crate) fn slots(&self) -> Vec<SolvedSlot> {
-        let mut slots =
-            Vec::with_capacity(self.taken.iter().map(|t| t.count_ones() as usize).sum());
-        for (c, ask) in self.instance.cells.iter().enumerate() {
-            let mut before = 0;
-            let upto = |kbps: u64| {
-                (u128::from(ask.terminals) * u128::from(kbps) / u128::from(self.radio[c].max(1)))
-                    as u32
-            };
-            for k in bits(self.taken[c]) {
-                let place = self.places[c * self.channels + k];
-                let radio_kbps = self.radio_of_pair(place.pair as usize, place.slices);
-                slots.push(SolvedSlot {
-                    cell: c as u32,
-                    satellite: place.satellite,
-                    channel: k as u8,
-                    beam: place.beam,
-                    slices: place.slices,
-                    terminals: upto(before + radio_kbps) - upto(before),
-                    radio_kbps: radio_kbps as u32,
-                    delivered_kbps: 0,
-                    way: 0,
-                });
-                before += radio_kbps;
-            }
+        /// Cells of one task.
+        const CHUNK: usize = 1 << 13;
+        let cells = self.taken.len();
+        let parts: Vec<Vec<SolvedSlot>> = (0..cells.div_ceil(CHUNK))
+            .into_par_iter()
+            .map(|chunk| {
+                let part = chunk * CHUNK..cells.min((chunk + 1) * CHUNK);
+                let mut slots = Vec::with_capacity(part.len());
+                part.for_each(|c| self.append_slots(c, &mut slots));
+                slots
+            })
+            .collect();
+        let parts: Vec<&[SolvedSlot]> = parts.iter().map(Vec::as_slice).collect();
+        concat_slices(&parts)
+    }
+
+    fn append_slots(&self, c: usize, slots: &mut Vec<SolvedSlot>) {
+        let ask = &self.instance.cells[c];
+        let mut before = 0;
+        let upto = |kbps: u64| {
+            (u128::from(ask.terminals) * u128::from(kbps) / u128::from(self.radio[c].max(1))) as u32
+        };
+        for k in bits(self.taken[c]) {
+            let place = self.places[c * self.channels + k];
+            let radio_kbps = self.radio_of_pair(place.pair as usize, place.slices);
+            slots.push(SolvedSlot {
+                cell: c as u32,
+                satellite: place.satellite,
+                channel: k as u8,
+                beam: place.beam,
+                slices: place.slices,
+                terminals: upto(before + radio_kbps) - upto(before),
+                radio_kbps: radio_kbps as u32,
+                delivered_kbps: 0,
+                way: 0,
+            });
+            before += radio_kbps;
         }
-        slots
     }
 
     /// Moves cells so that what satellites can bring is used: `budget` is what each could carry at once with all others.

@@ -3,33 +3,38 @@
 use core::borrow::Borrow;
 use rayon::prelude::*;
 
-/// A list of lists: row `i` is `items[starts[i]..starts[i + 1]]`.
+/// A list of lists: row `i` is `items[from..to]` with `(from, to) = bounds[i]`. Rows follow each other; where they were written in
+/// parallel there may be unused items between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Csr<T> {
-    starts: Vec<u32>,
+    bounds: Vec<(u32, u32)>,
     items: Vec<T>,
 }
 
 impl<T> Default for Csr<T> {
     fn default() -> Self {
         Self {
-            starts: vec![0],
+            bounds: Vec::new(),
             items: Vec::new(),
         }
     }
 }
 
+fn position(items: usize) -> u32 {
+    u32::try_from(items).expect("fewer than 2^32 items in all rows")
+}
+
 impl<T> Csr<T> {
     /// Appends a row.
     pub fn push_row(&mut self, row: impl IntoIterator<Item = T>) {
+        let start = position(self.items.len());
         self.items.extend(row);
-        self.starts
-            .push(u32::try_from(self.items.len()).expect("fewer than 2^32 items in all rows"));
+        self.bounds.push((start, position(self.items.len())));
     }
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.starts.len() - 1
+        self.bounds.len()
     }
 
     /// A row.
@@ -39,12 +44,24 @@ impl<T> Csr<T> {
 
     /// Where a row's items stand among all items.
     pub fn range(&self, i: usize) -> core::ops::Range<usize> {
-        self.starts[i] as usize..self.starts[i + 1] as usize
+        let (from, to) = self.bounds[i];
+        from as usize..to as usize
     }
 
-    /// The items of all rows, in order.
+    /// The items of all rows, in order; those that stand in no row's range are unused.
     pub fn items(&self) -> &[T] {
         &self.items
+    }
+
+    /// The memory of so many rows and items, to be written by the caller.
+    pub(crate) fn rewrite(&mut self, rows: usize, items: usize) -> (&mut [(u32, u32)], &mut [T])
+    where
+        T: Copy + Default,
+    {
+        position(items);
+        self.bounds.resize(rows, (0, 0));
+        self.items.resize(items, T::default());
+        (&mut self.bounds, &mut self.items)
     }
 
     /// The rows of `parts`, one part after the other.
@@ -52,21 +69,18 @@ impl<T> Csr<T> {
     where
         T: Copy + Default + Send + Sync,
     {
-        let rows: usize = parts.iter().map(|p| p.borrow().rows()).sum();
-        let mut starts = Vec::with_capacity(rows + 1);
-        starts.push(0);
-        let mut base = 0_u32;
+        let mut bounds = Vec::with_capacity(parts.iter().map(|p| p.borrow().rows()).sum());
+        let mut base = 0;
         for part in parts {
             let part = part.borrow();
-            let items = u32::try_from(part.items.len()).ok();
-            starts.extend(part.starts[1..].iter().map(|&s| base.wrapping_add(s)));
-            base = items
-                .and_then(|items| base.checked_add(items))
-                .expect("fewer than 2^32 items in all rows");
+            let shifted = |&(from, to): &(u32, u32)| (position(base) + from, position(base) + to);
+            bounds.extend(part.bounds.iter().map(shifted));
+            base += part.items.len();
         }
+        position(base);
         let items: Vec<&[T]> = parts.iter().map(|p| p.borrow().items.as_slice()).collect();
         Self {
-            starts,
+            bounds,
             items: concat_slices(&items),
         }
     }
@@ -92,21 +106,25 @@ pub(crate) fn concat_slices<T: Copy + Default + Send + Sync>(slices: &[&[T]]) ->
 impl Csr<u32> {
     /// Who points at each of `columns`: row `j` lists, ascending, the rows that contain `j`.
     pub fn transposed(&self, columns: usize) -> Self {
+        let rows = || (0..self.rows()).map(|i| self.row(i));
         let mut starts = vec![0; columns + 1];
-        for &j in &self.items {
+        for &j in rows().flatten() {
             starts[j as usize + 1] += 1;
         }
         for j in 0..columns {
             starts[j + 1] += starts[j];
         }
         let mut next = starts.clone();
-        let mut items = vec![0; self.items.len()];
-        for i in 0..self.rows() {
-            for &j in self.row(i) {
+        let mut items = vec![0; starts[columns] as usize];
+        for (i, row) in rows().enumerate() {
+            for &j in row {
                 items[next[j as usize] as usize] = i as u32;
                 next[j as usize] += 1;
             }
         }
-        Self { starts, items }
+        Self {
+            bounds: starts.windows(2).map(|pair| (pair[0], pair[1])).collect(),
+            items,
+        }
     }
 }

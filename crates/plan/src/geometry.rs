@@ -3,7 +3,7 @@
 //! A link must be allowed at both ends of the epoch; between them it is then allowed too (see
 //! [`crate::SatelliteState`]). Everything that depends on one cell, gateway or laser alone is done in parallel, in order of index.
 
-use crate::csr::{self, Csr};
+use crate::csr::Csr;
 use crate::inputs::{Access, Cell, Inputs, LiveTerminal};
 use crate::instance::{BeamPlan, CellAsk, GatewayLimit, Instance, Network, Rates, Reach};
 use crate::lasers;
@@ -116,9 +116,9 @@ pub(crate) struct KeptAway {
 }
 
 impl Scene {
-    pub(crate) fn new(inputs: &Inputs, geography: &Geography) -> Self {
+    pub(crate) fn new(inputs: &Inputs, geography: &Geography, memory: &mut Memory) -> Self {
         let beams = BeamPlan::of(&inputs.profile.user);
-        let (cells, reach, kept_away) = reach(inputs, geography);
+        let (cells, reach, kept_away) = reach(inputs, geography, memory);
         let network = network(inputs, &reach);
         let neighbours = Arc::clone(&geography.neighbours);
         Self {
@@ -142,71 +142,162 @@ pub(crate) fn judge(limit: &PointLimit, satellite: &crate::SatelliteState) -> Ve
     }
 }
 
-/// A satellite that a cell may be served by.
-#[derive(Clone, Copy)]
-struct Sighting {
-    satellite: u32,
+/// How many satellites are looked at together.
+const LANES: usize = 8;
+
+/// Satellites that cells may be served by, one cell's after the other's, in memory given for them.
+struct Sightings<'a> {
+    satellites: &'a mut [u32],
     /// How willingly.
-    rank: u8,
-    /// With how much; nothing where that is the same everywhere.
-    kbps: u32,
+    ranks: &'a mut [u8],
+    /// With how much; empty where that is the same everywhere.
+    kbps: &'a mut [u32],
+    count: usize,
 }
 
-#[derive(Default)]
-struct ReachPart {
-    cells: Vec<CellAsk>,
-    satellites: Csr<u32>,
-    preference: Vec<u8>,
-    rates: Vec<u32>,
-    kept_away: Vec<KeptAway>,
+impl Sightings<'_> {
+    /// Appends the lanes that have a bit: without a branch for each, for nobody could predict them.
+    #[inline(always)]
+    fn append(&mut self, lanes: u8, satellites: &[u32], ranks: [f64; LANES], kbps: [u32; LANES]) {
+        let end = self.count + LANES;
+        let satellites_here = &mut self.satellites[self.count..end];
+        let ranks_here = &mut self.ranks[self.count..end];
+        let mut kept = 0;
+        for (i, &satellite) in satellites.iter().enumerate().take(LANES) {
+            satellites_here[kept] = satellite;
+            ranks_here[kept] = ranks[i] as u8;
+            kept += usize::from(lanes >> i & 1);
+        }
+        if let Some(kbps_here) = self.kbps.get_mut(self.count..end) {
+            let mut kept = 0;
+            for (i, kbps) in kbps.into_iter().enumerate() {
+                kbps_here[kept] = kbps;
+                kept += usize::from(lanes >> i & 1);
+            }
+        }
+        self.count += kept;
+    }
+
+    /// Of those from `start` on keeps some, if there are any.
+    fn keep_if_any(&mut self, start: usize, keeps: impl Fn(u32) -> bool) {
+        let kept: Vec<usize> = (start..self.count)
+            .filter(|&i| keeps(self.satellites[i]))
+            .collect();
+        if kept.is_empty() {
+            return;
+        }
+        self.count = start + kept.len();
+        for (to, from) in (start..).zip(kept) {
+            self.satellites[to] = self.satellites[from];
+            self.ranks[to] = self.ranks[from];
+            if !self.kbps.is_empty() {
+                self.kbps[to] = self.kbps[from];
+            }
+        }
+    }
+
+    /// The best rate of those from `start` on; none where it is the same everywhere, or there are none.
+    fn best_kbps(&self, start: usize) -> Option<u32> {
+        self.kbps.get(start..self.count)?.iter().copied().max()
+    }
+}
+
+/// Some cells that follow each other, and where to write what is found of them.
+struct Part<'a> {
+    first_cell: usize,
+    /// Where the first pair stands among those of all cells.
+    first_pair: u32,
+    sightings: Sightings<'a>,
+    bounds: &'a mut [(u32, u32)],
+    cells: &'a mut [CellAsk],
+    kept_away: &'a mut [KeptAway],
+}
+
+/// Memory for the next epoch: as much is needed each time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    lists: Lists,
+    pub(crate) reach: Reach,
 }
 
 /// What each cell asks, which satellites it may be served by, and [`Scene::kept_away`].
-fn reach(inputs: &Inputs, geography: &Geography) -> (Vec<CellAsk>, Reach, Vec<KeptAway>) {
+fn reach(
+    inputs: &Inputs,
+    geography: &Geography,
+    memory: &mut Memory,
+) -> (Vec<CellAsk>, Reach, Vec<KeptAway>) {
     let user = &inputs.profile.user;
     let (starts, ends): (Vec<Ecef>, Vec<Ecef>) =
         inputs.satellites.iter().map(|s| (s.start, s.end)).unzip();
-    let lists = geography
-        .visibility
-        .lists_at_both(&starts, &ends, user.limit.min_elevation_rad());
+    let lists = &mut memory.lists;
+    let least_rad = user.limit.min_elevation_rad();
+    (geography.visibility).lists_at_both_into(&starts, &ends, least_rad, lists);
+    let mut live: Vec<&LiveTerminal> = (inputs.live.iter())
+        .filter(|t| t.access != Access::None)
+        .collect();
+    live.sort_by_key(|t| t.cell);
     let survey = Survey {
         inputs,
         geography,
-        lists: &lists,
+        lists,
         ranking: Ranking::new(inputs),
         table: (!matches!(user.down, RateModel::Fixed(_))).then(|| RateTable::new(&user.down)),
+        live,
     };
-    let level = Level::new();
-    let chunks = inputs.cells.len().div_ceil(CHUNK);
-    let parts: Vec<ReachPart> = (0..chunks)
+    let count = inputs.cells.len();
+    let mut cells = vec![CellAsk::default(); count];
+    let mut kept_away = vec![KeptAway::default(); count];
+    let mut reach = core::mem::take(&mut memory.reach);
+    let mut kbps = match reach.rates {
+        Rates::PerPair(kbps) => kbps,
+        Rates::Fixed(_) => Vec::new(),
+    };
+    // As much room as there are satellites high enough; the last lanes are written as a whole.
+    let room = |chunk: usize| {
+        let cells = chunk * CHUNK..count.min((chunk + 1) * CHUNK);
+        cells.map(|c| survey.lists.of(c).len()).sum::<usize>() + LANES
+    };
+    let rooms: Vec<usize> = (0..count.div_ceil(CHUNK))
         .into_par_iter()
-        .map(|chunk| dispatch!(level, simd => survey.part(simd, chunk)))
+        .map(room)
         .collect();
-    let rates = match user.down {
-        RateModel::Fixed(kbps) => Rates::Fixed(kbps),
-        RateModel::ByElevation(_) | RateModel::LinkBudget(_) => {
-            Rates::PerPair(concat(&parts, |p| &p.rates))
+    let pairs = rooms.iter().sum();
+    reach.preference.resize(pairs, 0);
+    kbps.resize(if survey.table.is_some() { pairs } else { 0 }, 0);
+    let (bounds, satellites) = reach.satellites.rewrite(count, pairs);
+    {
+        let (mut satellites, mut ranks) = (satellites, reach.preference.as_mut_slice());
+        let (mut rates, mut bounds) = (kbps.as_mut_slice(), bounds);
+        let (mut cells, mut kept_away) = (cells.as_mut_slice(), kept_away.as_mut_slice());
+        let mut first_pair = 0;
+        let mut parts = Vec::with_capacity(rooms.len());
+        for (chunk, room) in rooms.into_iter().enumerate() {
+            let some = CHUNK.min(bounds.len());
+            let has_rates = if rates.is_empty() { 0 } else { room };
+            parts.push(Part {
+                first_cell: chunk * CHUNK,
+                first_pair,
+                sightings: Sightings {
+                    satellites: satellites.split_off_mut(..room).expect("room for all"),
+                    ranks: ranks.split_off_mut(..room).expect("room for all"),
+                    kbps: rates.split_off_mut(..has_rates).expect("room for all"),
+                    count: 0,
+                },
+                bounds: bounds.split_off_mut(..some).expect("a row for each cell"),
+                cells: cells.split_off_mut(..some).expect("one for each cell"),
+                kept_away: kept_away.split_off_mut(..some).expect("one for each cell"),
+            });
+            first_pair += room as u32;
         }
+        let level = Level::new();
+        (parts.into_par_iter()).for_each(|part| dispatch!(level, simd => survey.fill(simd, part)));
+    }
+    reach.rates = match user.down {
+        RateModel::Fixed(kbps) => Rates::Fixed(kbps),
+        RateModel::ByElevation(_) | RateModel::LinkBudget(_) => Rates::PerPair(kbps),
     };
-    let lists: Vec<&Csr<u32>> = parts.iter().map(|p| &p.satellites).collect();
-    let reach = Reach {
-        satellites: Csr::concat(&lists),
-        preference: concat(&parts, |p| &p.preference),
-        preference_weight: inputs.preference.weight(),
-        rates,
-    };
-    let cells = parts.iter().flat_map(|p| &p.cells).copied().collect();
-    let kept_away = parts.iter().flat_map(|p| &p.kept_away).copied().collect();
+    reach.preference_weight = inputs.preference.weight();
     (cells, reach, kept_away)
-}
-
-/// A list that is made of one of each part.
-fn concat<T: Copy + Default + Send + Sync>(
-    parts: &[ReachPart],
-    of: impl Fn(&ReachPart) -> &Vec<T>,
-) -> Vec<T> {
-    let lists: Vec<&[T]> = parts.iter().map(|p| of(p).as_slice()).collect();
-    csr::concat_slices(&lists)
 }
 
 /// What decides which satellites may serve a cell.
@@ -218,49 +309,42 @@ struct Survey<'a> {
     ranking: Ranking,
     /// None where the rate is the same everywhere.
     table: Option<RateTable>,
+    /// Those that may have service, by cell.
+    live: Vec<&'a LiveTerminal>,
 }
 
 impl Survey<'_> {
     /// Inlined into code that may use the vector instructions of a level; none of its arithmetic depends on which.
     #[inline(always)]
-    fn part<S: Simd>(&self, simd: S, chunk: usize) -> ReachPart {
-        let inputs = self.inputs;
-        let user = &inputs.profile.user;
+    fn fill<S: Simd>(&self, simd: S, part: Part<'_>) {
+        let user = &self.inputs.profile.user;
         let beams = BeamPlan::of(user);
-        let mut part = ReachPart::default();
-        let mut row = Vec::new();
-        let end = inputs.cells.len().min((chunk + 1) * CHUNK);
-        for (c, cell) in (chunk * CHUNK..end).map(|c| (c, &inputs.cells[c])) {
-            let mut kept_away = self.look(simd, c, &mut row);
-            keep_those_seen_by_live_terminals(inputs, cell, &user.limit, &mut row);
+        let mut seen = part.sightings;
+        let cells = self.inputs.cells[part.first_cell..].iter().enumerate();
+        let out = part.bounds.iter_mut().zip(part.cells).zip(part.kept_away);
+        for ((i, cell), ((bounds, ask), why)) in cells.zip(out) {
+            let start = seen.count;
+            let kept_away = self.look(simd, part.first_cell + i, &mut seen);
+            self.keep_those_seen_by_live_terminals(cell, &mut seen, start);
             // By the best rate in reach; without any satellite the ask is of no consequence.
             let best_kbps = match user.down {
                 RateModel::Fixed(kbps) => kbps,
-                _ => row.iter().map(|seen| seen.kbps).max().unwrap_or(1),
+                _ => seen.best_kbps(start).unwrap_or(1),
             };
-            if !row.is_empty() {
-                kept_away = KeptAway::default();
+            if seen.count == start {
+                *why = kept_away;
             }
-            part.cells.push(CellAsk::new(
-                cell.terminals,
-                cell.demand_kbps,
-                best_kbps,
-                beams,
-            ));
-            part.kept_away.push(kept_away);
-            part.preference.extend(row.iter().map(|seen| seen.rank));
-            if self.table.is_some() {
-                part.rates.extend(row.iter().map(|seen| seen.kbps));
-            }
-            part.satellites
-                .push_row(row.iter().map(|seen| seen.satellite));
+            *ask = CellAsk::new(cell.terminals, cell.demand_kbps, best_kbps, beams);
+            *bounds = (
+                part.first_pair + start as u32,
+                part.first_pair + seen.count as u32,
+            );
         }
-        part
     }
 
-    /// Fills `row` with the satellites that a cell may be served by, and says what keeps others from it.
+    /// Appends the satellites that a cell may be served by, and says what keeps others from it.
     #[inline(always)]
-    fn look<S: Simd>(&self, simd: S, c: usize, row: &mut Vec<Sighting>) -> KeptAway {
+    fn look<S: Simd>(&self, simd: S, c: usize, seen: &mut Sightings<'_>) -> KeptAway {
         let limit = self.geography.limit(c);
         let vantage = Vantage::of(&self.inputs.cells[c], limit, self.inputs.preference);
         let rates = self
@@ -268,12 +352,11 @@ impl Survey<'_> {
             .as_ref()
             .map(|table| table.under(self.inputs.weather.down(c)));
         let mut kept_away = KeptAway::default();
-        row.clear();
-        for satellites in self.lists.of(c).chunks(8) {
+        for satellites in self.lists.of(c).chunks(LANES) {
             let arcs = self.ranking.arcs(simd, satellites);
             let start = limit.sights(simd, arcs.start);
             let end = limit.sights(simd, arcs.end);
-            let exist = u8::MAX >> (8 - satellites.len());
+            let exist = u8::MAX >> (LANES - satellites.len());
             let near = start.near_gso_arc | start.allowed & end.near_gso_arc;
             kept_away.near_gso_arc |= near & exist != 0;
             let mut allowed = start.allowed & end.allowed & exist;
@@ -281,53 +364,41 @@ impl Survey<'_> {
             let ranks = self
                 .ranking
                 .ranks(simd, &vantage, satellites, &arcs, stands, allowed);
-            let sines: [[f64; 8]; 2] = [start.sin_elevation.into(), end.sin_elevation.into()];
-            while allowed != 0 {
-                let i = allowed.trailing_zeros() as usize;
-                allowed &= allowed - 1;
-                let kbps = rates.map_or(0, |rates| rates.kbps(sines[0][i], sines[1][i]));
-                if kbps == 0 && rates.is_some() {
-                    kept_away.faded = true;
-                    continue;
+            let mut kbps = [0; LANES];
+            if let Some(rates) = rates {
+                let sines: [[f64; LANES]; 2] =
+                    [start.sin_elevation.into(), end.sin_elevation.into()];
+                let mut dark = 0;
+                for (i, kbps) in kbps.iter_mut().enumerate() {
+                    *kbps = rates.kbps(sines[0][i], sines[1][i]);
+                    dark |= u8::from(*kbps == 0) << i;
                 }
-                row.push(Sighting {
-                    satellite: satellites[i],
-                    rank: ranks[i] as u8,
-                    kbps,
-                });
+                kept_away.faded |= allowed & dark != 0;
+                allowed &= !dark;
             }
+            seen.append(allowed, satellites, ranks, kbps);
         }
         kept_away
     }
-}
 
-/// A live terminal must see its satellite from where it stands, not only from its cell's centre: satellites that not all of
-/// a cell's live terminals see are left out, as long as one remains; and then those behind an obstruction, as the operator says
-/// that it does ("avoids obstructed sky when it can").
-fn keep_those_seen_by_live_terminals(
-    inputs: &Inputs,
-    cell: &Cell,
-    limit: &LinkLimit,
-    row: &mut Vec<Sighting>,
-) {
-    let here = |t: &&LiveTerminal| t.cell == cell.id && t.access != Access::None;
-    let keep_if_any = |row: &mut Vec<Sighting>, keeps: &dyn Fn(&crate::SatelliteState) -> bool| {
-        let kept: Vec<Sighting> = row
-            .iter()
-            .copied()
-            .filter(|s| keeps(&inputs.satellites[s.satellite as usize]))
-            .collect();
-        if !kept.is_empty() {
-            *row = kept;
-        }
-    };
-    for terminal in inputs.live.iter().filter(here) {
-        let here = limit.at(terminal.place);
-        keep_if_any(row, &|satellite| {
-            judge(&here, satellite) == Verdict::Allowed
-        });
-        if !terminal.obstructions.is_empty() {
-            keep_if_any(row, &|satellite| !terminal.is_obstructed(satellite));
+    /// A live terminal must see its satellite from where it stands, not only from its cell's centre: satellites that not all of
+    /// a cell's live terminals see are left out, as long as one remains; and then those behind an obstruction, as the operator says
+    /// that it does ("avoids obstructed sky when it can").
+    fn keep_those_seen_by_live_terminals(
+        &self,
+        cell: &Cell,
+        seen: &mut Sightings<'_>,
+        start: usize,
+    ) {
+        let first = self.live.partition_point(|t| t.cell < cell.id);
+        let here = self.live[first..].iter();
+        for terminal in here.take_while(|t| t.cell == cell.id) {
+            let satellite = |s: u32| &self.inputs.satellites[s as usize];
+            let limit = self.inputs.profile.user.limit.at(terminal.place);
+            seen.keep_if_any(start, |s| judge(&limit, satellite(s)) == Verdict::Allowed);
+            if !terminal.obstructions.is_empty() {
+                seen.keep_if_any(start, |s| !terminal.is_obstructed(satellite(s)));
+            }
         }
     }
 }
@@ -374,11 +445,10 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
                 .filter(|&g| inputs.gateways[g].antennas > 0)
                 .filter(|&g| judge(&limits[g], satellite) == Verdict::Allowed)
                 .filter_map(|g| {
-                    let [start, end] = [satellite.start, satellite.end].map(|position| {
-                        feeder.kbps(limits[g].look(position), inputs.weather.feeder(g))
-                    });
+                    let sights = [satellite.start, satellite.end].map(|p| limits[g].look(p));
+                    let kbps = feeder.least_kbps(sights, inputs.weather.feeder(g));
                     // Rain may leave nothing of a link.
-                    (start.min(end) > 0).then_some((g, start.min(end)))
+                    (kbps > 0).then_some((g, kbps))
                 })
                 .map(|(g, kbps)| {
                     let space_s = limits[g].range_m(satellite.start) / SPEED_OF_LIGHT_M_S;

@@ -53,7 +53,7 @@ impl BeamPlan {
 }
 
 /// What a cell asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CellAsk {
     /// Terminals in it.
     pub terminals: u32,

@@ -1,6 +1,6 @@
 //! The planner: geometry, then beams and backhaul, then everybody's share, in the words of a [`Plan`].
 
-use crate::geometry::{Geography, Scene, judge};
+use crate::geometry::{Geography, Memory, Scene, judge};
 use crate::inputs::{Access, Inputs, LiveTerminal};
 use crate::instance::Instance;
 use crate::output::{
@@ -21,23 +21,29 @@ pub fn plan(inputs: &Inputs, previous: Option<&Plan>) -> Plan {
 
 /// The combinatorial problem of an epoch: what [`plan`] solves, for bounds and comparisons.
 pub fn instance(inputs: &Inputs) -> Instance {
-    Scene::new(inputs, &Geography::of(inputs)).instance
+    Scene::new(inputs, &Geography::of(inputs), &mut Memory::default()).instance
 }
 
-/// [`plan`] for many epochs: remembers what depends only on where the cells are. That saves time and changes no plan.
+/// [`plan`] for many epochs: remembers what depends only on where the cells are, and keeps its memory. That saves time and changes
+/// no plan.
 #[derive(Clone, Debug, Default)]
 pub struct Planner {
     geography: Geography,
+    memory: Memory,
 }
 
 impl Planner {
     /// Plans an epoch as [`plan`] does.
     pub fn plan(&mut self, inputs: &Inputs, previous: Option<&Plan>) -> Plan {
         self.geography.update(inputs);
-        let scene = Scene::new(inputs, &self.geography);
-        let kept = previous.map_or_else(Kept::default, |p| keep(inputs, p));
+        let (scene, kept) = rayon::join(
+            || Scene::new(inputs, &self.geography, &mut self.memory),
+            || previous.map_or_else(Kept::default, |p| keep(inputs, p)),
+        );
         let solution = solve(&scene.instance, &kept);
-        compose(inputs, &self.geography, &scene, &solution, previous)
+        let plan = compose(inputs, &self.geography, &scene, &solution, previous);
+        self.memory.reach = scene.instance.reach;
+        plan
     }
 }
 
@@ -178,12 +184,11 @@ fn radio_up_kbps(inputs: &Inputs, geography: &Geography, slot: &SolvedSlot) -> u
     let cell = slot.cell as usize;
     let user = &inputs.profile.user;
     let satellite = &inputs.satellites[slot.satellite as usize];
-    let [start, end] = [satellite.start, satellite.end].map(|position| {
-        let sight = geography.limit(cell).look(position);
-        user.up.kbps(sight, inputs.weather.up(cell))
-    });
+    let limit = geography.limit(cell);
+    let sights = [satellite.start, satellite.end].map(|position| limit.look(position));
+    let kbps = user.up.least_kbps(sights, inputs.weather.up(cell));
     let slices = u32::from(user.time_slices.max(1));
-    (u64::from(start.min(end)) * u64::from(slot.slices) / u64::from(slices)) as u32
+    (u64::from(kbps) * u64::from(slot.slices) / u64::from(slices)) as u32
 }
 
 /// What it takes to say why a cell gets nothing.

@@ -43,7 +43,7 @@ pub struct Solution {
 }
 
 /// A beam of a satellite that serves a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SolvedSlot {
     /// The cell.
     pub cell: u32,
@@ -105,23 +105,25 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
     };
     let expected = expected_load(instance);
     let mut feeders = choose_feeders(network, &expected, &kept.feeders);
-    let first_budget = budgets(carried(&feeders, &expected));
-    let start = |prices: Option<Prices>| {
-        let lasers = lasers_to_gateway(network, &feeders);
-        let mut board = Board::new(instance, first_budget.clone(), &lasers);
-        if let Some(prices) = prices {
-            board.set_prices(prices);
-        }
+    let lasers = lasers_to_gateway(network, &feeders);
+    let (first_budget, mut board) = rayon::join(
+        || budgets(carried(&feeders, &expected)),
+        || Board::new(instance, &lasers),
+    );
+    let start = |board: &mut Board<'_>| {
         kept.slots.iter().for_each(|slot| board.keep(slot));
         board.serve_all();
         board.fill();
-        board
     };
-    let mut board = start(None);
+    board.set_budget(first_budget.clone());
+    start(&mut board);
     let (unmet, all) = board.unmet();
     if rates_differ(instance) && unmet > all / SCARCE {
-        drop(board);
-        board = start(Some(Prices::new(instance, &first_budget)));
+        let prices = Prices::new(instance, &first_budget);
+        board = Board::new(instance, &lasers);
+        board.set_budget(first_budget);
+        board.set_prices(prices);
+        start(&mut board);
     }
     for round in 1.. {
         if round > 1 {
