@@ -23,6 +23,7 @@ use std::io::BufRead as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use things::*;
 
@@ -602,15 +603,23 @@ fn goes_forwards(site: &Site<'_>, text: &str, version: u32) {
 fn a_backup_taken_while_writing_is_restored_whole_or_not_at_all(site: &Site<'_>) {
     let url_of_first = url(&site.fresh());
     let desk = Arc::new(worked(&url_of_first));
-    let writer = Arc::clone(&desk);
+    let saving = Arc::new(AtomicBool::new(true));
+    let (writer, going_on) = (Arc::clone(&desk), Arc::clone(&saving));
     let writing = std::thread::spawn(move || {
-        (1000..1400).for_each(|n| drop(writer.execute(put(n)).unwrap()))
+        let mut n = 1000;
+        while going_on.load(Ordering::Relaxed) {
+            writer.execute(put(n)).unwrap();
+            n += 1;
+        }
+        // One at least is not in what was saved.
+        writer.execute(put(n)).unwrap();
     });
     until("some rows are written", || {
         desk.register().audit_head().rows > 100
     });
     let mut saved = Vec::new();
     let done = backup(&mut Store::read_only(&url_of_first).unwrap(), &mut saved).unwrap();
+    saving.store(false, Ordering::Relaxed);
     writing.join().unwrap();
     assert!(done.audit.rows >= 100 && done.audit.rows < desk.register().audit_head().rows);
 
