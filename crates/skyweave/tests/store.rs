@@ -8,6 +8,8 @@ mod commands;
 mod killed;
 #[path = "common/lines.rs"]
 mod lines;
+#[path = "store/markets.rs"]
+mod markets;
 #[path = "store/places.rs"]
 mod places;
 #[path = "store/things.rs"]
@@ -82,6 +84,10 @@ const SUITE: &[(&str, Check)] = &[
     (
         "migrate",
         commands::an_older_database_is_brought_forwards_by_command,
+    ),
+    (
+        "goods sold elsewhere",
+        markets::goods_sold_in_one_country_and_seen_only_in_another_are_found,
     ),
     ("lost rows", a_database_that_lost_rows_is_not_written),
     ("locked", a_lock_of_somebody_else_is_named_and_waited_for),

@@ -14,7 +14,8 @@ pub use commission::{ENROLLED_PLAN, Enrolment, GUESTS, SCENARIO_TERMINALS};
 pub use keys::{KeyFileError, Keys};
 pub use page::AccountPage;
 pub use place::{Choice, ServicePlace, state_folder};
-pub(crate) use watch::{Said, Watch, claim};
+pub use watch::Watch;
+pub(crate) use watch::{Said, claim};
 
 use crate::live::lock;
 use crate::operator::{Desk, Rejected, StoreError};

@@ -26,7 +26,7 @@ pub(crate) struct Said {
 
 /// Follows the register. It is told the time and asked again and again; nothing happens between.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub struct Watch {
     fleet: Fleet,
     events: Events,
     /// When the cells that are closed may be others.
@@ -50,7 +50,10 @@ const SIGHTINGS: &str = "sightings";
 
 impl Watch {
     /// Reads what an earlier run has kept. Waits; not from an asynchronous function.
-    pub(crate) fn new(desk: &Desk, t: Time) -> Result<Self, Arc<StoreError>> {
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    pub fn new(desk: &Desk, t: Time) -> Result<Self, Arc<StoreError>> {
         // Before the register: an event too many does no harm.
         let events = desk.subscribe();
         let kept = desk.ask(|store| store.records(SIGHTINGS)).wait()?;
@@ -68,7 +71,7 @@ impl Watch {
     }
 
     /// Takes in what has happened at the desk by now.
-    pub(crate) fn follow(&mut self, desk: &Desk, t: Time) {
+    pub fn follow(&mut self, desk: &Desk, t: Time) {
         while let Some(event) = self.events.try_next() {
             let touched = match event {
                 Event::Done(outcome) => outcome.touched.clone(),
@@ -115,7 +118,7 @@ impl Watch {
     }
 
     /// Looks for misuse in what the network knows at `t`, by the wall clock `now`.
-    pub(crate) fn observe(&mut self, desk: &Desk, observed: &[Observed], t: Time, now: Time) {
+    pub fn observe(&mut self, desk: &Desk, observed: &[Observed], t: Time, now: Time) {
         let (register, policy) = (desk.register(), self.fleet.policy());
         for finding in self.suspicion.observe(&register, policy, observed, t) {
             take_up(desk, finding, t, now);
@@ -214,168 +217,5 @@ pub(crate) fn claim(position: Geodetic, speed_m_s: f64) -> Claim {
         speed_m_s,
         key: KeyProof::Proven,
         software: SOFTWARE_BUILD,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use skyweave_base::EpochNumber;
-    use skyweave_service::{
-        Account, AccountId, AreaId, AreaKind, BatchId, Evidence, Holder, IncidentKind, Market,
-        Observation, PublicKey, ServiceArea, Shape, Standing, State, Step, Terminal, Validity,
-    };
-    use std::path::Path;
-
-    fn at(lat_deg: f64, lon_deg: f64) -> Geodetic {
-        Geodetic::from_degrees(lat_deg, lon_deg).unwrap()
-    }
-
-    fn market(name: &str) -> Market {
-        name.parse().unwrap()
-    }
-
-    /// A country that is a square of 5 degrees.
-    fn country(id: u32, name: &str, west: f64) -> Action {
-        let (s, n, east) = (48.0, 53.0, west + 5.0);
-        let ring = vec![[west, s], [east, s], [east, n], [west, n], [west, s]];
-        Action::PutArea(ServiceArea {
-            id: AreaId(id),
-            name: name.to_owned(),
-            market: Some(market(name)),
-            kind: AreaKind::Allow { pop: None },
-            precedence: 10,
-            validity: Validity::ALWAYS,
-            shape: Shape::new(&[vec![ring]]).unwrap().0,
-        })
-    }
-
-    const T0: Time = Time::from_nanos(833_000_000_000_000_000);
-    const DAY: Span = Span::from_secs(86_400);
-
-    fn desk(folder: &Path) -> Desk {
-        let file = folder.join("service.sqlite").display().to_string();
-        Desk::open(&file.parse().unwrap()).unwrap()
-    }
-
-    fn order(desk: &Desk, action: Action) {
-        let stamp = Stamp {
-            by: "user:test".to_owned(),
-            at: T0,
-            why: "test".to_owned(),
-        };
-        desk.execute(Command { stamp, action }).unwrap();
-    }
-
-    /// Four terminals sold in PL: what each does from day to day.
-    const TRADED: UtId = UtId::new([1, 1, 1]);
-    const VISITS: UtId = UtId::new([1, 1, 2]);
-    const BORDER: UtId = UtId::new([1, 1, 3]);
-
-    fn place(terminal: UtId, day: i64) -> Geodetic {
-        match terminal {
-            VISITS if day == 30 => at(50.0, 22.0),
-            // 20 km from the border at 25 degrees east.
-            BORDER => at(50.0, 25.28),
-            _ => at(50.0, 28.0),
-        }
-    }
-
-    fn observe(watch: &mut Watch, desk: &Desk, day: i64) {
-        let t = T0 + Span::from_secs(day * 86_400);
-        watch.follow(desk, t);
-        let observed = [TRADED, VISITS, BORDER].map(|terminal| {
-            let here = place(terminal, day);
-            let satellite = Geodetic {
-                height_m: 550e3,
-                ..here
-            };
-            Observed {
-                terminal,
-                epoch: EpochNumber::containing(t),
-                from: t,
-                seen: Observation {
-                    at: t,
-                    claimed: here,
-                    satellite: satellite.to_ecef(),
-                    range_m: here.to_ecef().distance_m(satellite.to_ecef()),
-                    range_sigma_m: 1500.0,
-                    cell_centre: here,
-                    cell_radius_m: 10e3,
-                },
-            }
-        });
-        watch.observe(desk, &observed, t, t);
-    }
-
-    #[test]
-    fn goods_sold_in_one_country_and_seen_only_in_another_are_found_over_months_and_restarts() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut desk_of_now = desk(folder.path());
-        order(&desk_of_now, country(1, "PL", 20.0));
-        order(&desk_of_now, country(2, "UA", 25.0));
-        order(
-            &desk_of_now,
-            Action::PutAccount(Account {
-                id: AccountId(1),
-                holder: Holder::Person("check 1".to_owned()),
-                market: market("UA"),
-                standing: Standing::Active,
-                terminal_limit: None,
-            }),
-        );
-        for (n, id) in [TRADED, VISITS, BORDER].into_iter().enumerate() {
-            let new = Terminal {
-                id,
-                key: PublicKey([n as u8 + 1; 32]),
-                model: "rev4".to_owned(),
-                batch: BatchId(n as u32),
-                state: State::Sold {
-                    market: market("PL"),
-                },
-            };
-            order(&desk_of_now, Action::AddTerminals(vec![new]));
-            let account = AccountId(1);
-            order(&desk_of_now, Action::Step(id, Step::Register { account }));
-        }
-        let mut watch = Watch::new(&desk_of_now, T0).unwrap();
-        for day in 0..=70 {
-            // The program ends and begins again.
-            if day % 10 == 9 {
-                drop(watch);
-                drop(desk_of_now);
-                desk_of_now = desk(folder.path());
-                watch = Watch::new(&desk_of_now, T0 + DAY).unwrap();
-            }
-            observe(&mut watch, &desk_of_now, day);
-            // The answer of the desk is heard with the next look, and incidents come through it.
-            desk_of_now.submit(|_| Ok(Draft::default())).wait().unwrap();
-            let register = desk_of_now.register();
-            let found: Vec<_> = register.incidents().values().collect();
-            if day < 62 {
-                assert_eq!(
-                    found,
-                    Vec::<&skyweave_service::Incident>::new(),
-                    "day {day}"
-                );
-                continue;
-            }
-            assert_eq!(found.len(), 1, "day {day}: once");
-            assert_eq!(found[0].kind, IncidentKind::OutOfMarket);
-            assert!(found[0].terminals.iter().eq([&TRADED]), "{found:?}");
-            let Evidence::Seen {
-                market: seen,
-                times,
-                ..
-            } = found[0].evidence[0]
-            else {
-                panic!("{found:?}");
-            };
-            assert_eq!(seen, market("UA"));
-            assert!(
-                times >= 60,
-                "{times} days of 63, of which restarts may lose some"
-            );
-        }
     }
 }

@@ -4,16 +4,20 @@
 //! path to the point of presence every 50 ms, and the desk of the network itself.
 
 use super::super::{LiveRun, Options};
-use crate::access::{Choice, ENROLLED_PLAN, Keys, Service, ServicePlace};
+use crate::access::{
+    Choice, ENROLLED_PLAN, Keys, SCENARIO_TERMINALS, Service, ServicePlace, Watch,
+};
 use crate::cli::{Carry, DishOptions, Way};
 use crate::commands::{planner_pool, wall_clock};
 use crate::live::{self, NamespaceHandle, open_inside, probe_rtt};
+use crate::operator::{Desk, Draft};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use skyweave_base::{Geodetic, Span, TerminalId, Time, Utc};
+use skyweave_base::{EpochNumber, Geodetic, Span, TerminalId, Time, Utc};
 use skyweave_plan::Access;
 use skyweave_service::{
-    Action, AreaId, AreaKind, Command, DataCap, IncidentKind, ListId, OwnerLimits, Place, Plan,
-    PlanId, RequestId, Seen, Shape, Stamp, Step, UtId, Validity,
+    Action, AreaId, AreaKind, BatchId, Command, DataCap, IncidentKind, ListId, Market, Observation,
+    Observed, OwnerLimits, Place, Plan, PlanId, PublicKey, RequestId, Seen, Shape, Stamp, State,
+    Step, Terminal, UtId, Validity,
 };
 use skyweave_service::{Service as Activation, ServiceArea};
 use skyweave_world::{Files, FilesError, World};
@@ -98,15 +102,23 @@ impl Bench<'_> {
         self.run.clock.now()
     }
 
-    /// What an operator does.
     fn order(&self, action: Action) {
-        let stamp = Stamp {
-            by: "user:test".to_owned(),
-            at: wall_clock(),
-            why: "test".to_owned(),
+        order(self.run.service().unwrap().desk(), action);
+    }
+
+    /// Waits until there is an incident of this kind against a terminal, and only one.
+    fn is_found(&self, kind: IncidentKind, terminal: UtId) {
+        let found = || {
+            let register = self.run.service().unwrap().desk().register();
+            let incidents = register.incidents().values();
+            let of_kind: Vec<_> = incidents.filter(|i| i.kind == kind).collect();
+            of_kind.len() == 1 && of_kind[0].terminals.contains(&terminal)
         };
-        let desk = self.run.service().unwrap().desk();
-        desk.execute(Command { stamp, action }).unwrap();
+        let soon = (0..50).any(|_| {
+            std::thread::sleep(Duration::from_millis(200));
+            found()
+        });
+        assert!(soon, "{kind:?} is an incident, once");
     }
 
     fn id(&self, name: &str) -> (TerminalId, UtId) {
@@ -294,6 +306,16 @@ impl Bench<'_> {
     }
 }
 
+/// What an operator does.
+fn order(desk: &Desk, action: Action) {
+    let stamp = Stamp {
+        by: "user:test".to_owned(),
+        at: wall_clock(),
+        why: "test".to_owned(),
+    };
+    desk.execute(Command { stamp, action }).unwrap();
+}
+
 fn lock_world<T>(run: &LiveRun, ask: impl FnOnce(&World) -> T) -> T {
     ask(&super::lock(&run.world))
 }
@@ -324,9 +346,12 @@ fn a_change_is_felt_by_real_packets_within_15_s_and_the_account_page_stays() {
     let choice = Choice::At(database.display().to_string());
     let place = ServicePlace::find(&choice, "access-test").unwrap().unwrap();
     let keys = place.keys.clone();
-    let service = Service::open(place, wall_clock()).unwrap();
     let start = "2026-05-21T00:00:12Z".parse::<Utc>().unwrap().into();
     let world = World::load("access-test.toml", SCENARIO, &Tracks, start).unwrap();
+    let van = super::ut_id(&world, world.terminal("van").unwrap());
+    let key = Keys::open(&keys).unwrap().public_key_or_new(van).unwrap();
+    let service = Service::open(place, wall_clock()).unwrap();
+    earlier_days(&service, van, key, start);
     let options = Options {
         carry: Some(Carry {
             uplink: Way::Auto,
@@ -363,6 +388,66 @@ impl Drop for StopAtEnd<'_> {
     }
 }
 
+/// The van was sold in Poland, and earlier runs of the network have seen it in Ukraine, and nowhere else, on each of 62 days.
+fn earlier_days(service: &Service, van: UtId, key: PublicKey, start: Time) {
+    let market = |name: &str| name.parse::<Market>().unwrap();
+    let country = |id, at, name| ServiceArea {
+        market: Some(market(name)),
+        ..square(id, at, AreaKind::Allow { pop: None })
+    };
+    let account = SCENARIO_TERMINALS;
+    let sold = Terminal {
+        id: van,
+        key,
+        model: "emulated".to_owned(),
+        batch: BatchId(1),
+        state: State::Sold {
+            market: market("PL"),
+        },
+    };
+    let desk = service.desk();
+    for action in [
+        Action::PutArea(country(10, (52.0, 20.0), "PL")),
+        Action::PutArea(country(11, VAN_AT, "UA")),
+        Action::AddTerminals(vec![sold]),
+        Action::Step(van, Step::Register { account }),
+        activation(van, VAN_AT, ENROLLED_PLAN),
+    ] {
+        order(desk, action);
+    }
+    let here = Geodetic::from_degrees(VAN_AT.0, VAN_AT.1).unwrap();
+    let above = Geodetic {
+        height_m: 550e3,
+        ..here
+    };
+    let satellite = above.to_ecef();
+    let mut watch = Watch::new(desk, start).unwrap();
+    for day in (1..=62).rev() {
+        let t = start - Span::from_secs(day * 86_400);
+        watch.follow(desk, t);
+        let seen = Observation {
+            at: t,
+            claimed: here,
+            satellite,
+            range_m: here.to_ecef().distance_m(satellite),
+            range_sigma_m: 1_500.0,
+            cell_centre: here,
+            cell_radius_m: 10e3,
+        };
+        let observed = Observed {
+            terminal: van,
+            epoch: EpochNumber::containing(t),
+            from: t,
+            seen,
+        };
+        watch.observe(desk, &[observed], t, wall_clock());
+        // What was observed is written when this has had its turn.
+        desk.submit(|_| Ok(Draft::default())).wait().unwrap();
+    }
+    let found = desk.register().incidents().len();
+    assert_eq!(found, 0, "two months are a permitted trip");
+}
+
 /// An order that activates a terminal at a place.
 fn activation(terminal: UtId, at: (f64, f64), plan: PlanId) -> Action {
     let place = Place::Address(Geodetic::from_degrees(at.0, at.1).unwrap());
@@ -372,6 +457,8 @@ fn activation(terminal: UtId, at: (f64, f64), plan: PlanId) -> Action {
 /// The van drives off and stops; its plan has a speed limit.
 fn van_story(bench: &Bench<'_>) {
     let van = bench.id("van").1;
+    // One epoch of real packets more than a permitted trip, and an incident cuts nobody off.
+    bench.is_found(IncidentKind::OutOfMarket, van);
     let mut slow = bench.plan(PlanId(3));
     slow.mobility.max_speed_m_s = 90.0 / 3.6;
     bench.order(Action::PutPlan(slow));
@@ -558,16 +645,7 @@ fn story(bench: &Bench<'_>, keys: &std::path::Path) {
         "only the holder of the key has an address"
     );
     copy.unwrap();
-    let found = (0..50).any(|_| {
-        std::thread::sleep(Duration::from_millis(200));
-        let register = bench.run.service().unwrap().desk().register();
-        let incidents = register.incidents().values();
-        incidents.clone().count() == 1
-            && incidents
-                .clone()
-                .all(|i| i.kind == IncidentKind::KeyInTwoPlaces && i.terminals.contains(&house))
-    });
-    assert!(found, "one key in two places is an incident, once");
+    bench.is_found(IncidentKind::KeyInTwoPlaces, house);
     assert_eq!(
         bench.page("house")["service"],
         true,
