@@ -11,15 +11,16 @@ mod world;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use skyweave_base::Geodetic;
-use skyweave_plan::{Kept, Plan, Planner, check, solve};
+use skyweave_plan::{Checker, Inputs, Kept, Plan, Planner, solve};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// Epochs that follow the first before the chain of plans starts again.
 const EPOCHS: usize = 7;
 
-fn national(c: &mut Criterion) {
-    for name in ["britain_200000", "lithuania_50000"] {
+/// Beams and flow alone, of what the files say stands in reach.
+fn solve_national(c: &mut Criterion) {
+    for name in NATIONAL {
         if let Some(national) = national::National::read(name) {
             let instance = national.instance();
             c.bench_function(&format!("solve/{name}"), |b| {
@@ -29,84 +30,106 @@ fn national(c: &mut Criterion) {
     }
 }
 
+const NATIONAL: [&str; 2] = ["britain_200000", "lithuania_50000"];
+
 /// What everybody waits for: from elements to a plan that the checker has passed.
-fn checked_plan(
-    world: &world::World,
-    planner: &mut Planner,
-    epoch: usize,
-    previous: Option<&Plan>,
-) -> Plan {
-    let inputs = world.inputs(epoch as i64);
-    let plan = planner.plan(&inputs, previous);
-    assert!(check(&inputs, &plan).is_empty());
-    plan
+struct Work<'a> {
+    inputs: &'a (dyn Fn(i64) -> Inputs + Sync),
+    planner: Planner,
+    checker: Checker,
 }
 
-/// Times epochs that follow each other: from each plan of a chain to the next.
-fn next_epochs(
-    b: &mut criterion::Bencher<'_>,
-    world: &world::World,
-    planner: &mut Planner,
-    plans: &[Plan],
-) {
-    b.iter_custom(|n| {
-        (0..n as usize)
-            .map(|i| i % (plans.len() - 1))
-            .map(|i| {
-                let started = Instant::now();
-                black_box(checked_plan(world, planner, i + 1, Some(&plans[i])));
-                started.elapsed()
-            })
-            .sum()
-    });
-}
-
-fn chain(world: &world::World, planner: &mut Planner) -> Vec<Plan> {
-    let mut plans = vec![checked_plan(world, planner, 0, None)];
-    for epoch in 1..=EPOCHS {
-        let next = checked_plan(world, planner, epoch, plans.last());
-        plans.push(next);
+impl<'a> Work<'a> {
+    fn on(inputs: &'a (dyn Fn(i64) -> Inputs + Sync)) -> Self {
+        Self {
+            inputs,
+            planner: Planner::default(),
+            checker: Checker::default(),
+        }
     }
-    plans.iter().for_each(summary);
-    plans
+
+    fn checked_plan(&mut self, epoch: usize, previous: Option<&Plan>) -> Plan {
+        let inputs = (self.inputs)(epoch as i64);
+        let plan = self.planner.plan(&inputs, previous);
+        assert!(self.checker.check(&inputs, &plan).is_empty());
+        plan
+    }
+
+    fn chain(&mut self) -> Vec<Plan> {
+        let mut plans = vec![self.checked_plan(0, None)];
+        for epoch in 1..=EPOCHS {
+            let next = self.checked_plan(epoch, plans.last());
+            plans.push(next);
+        }
+        plans.iter().for_each(summary);
+        plans
+    }
+
+    /// Times epochs that follow each other: from each plan of a chain to the next.
+    fn next_epochs(&mut self, b: &mut criterion::Bencher<'_>, plans: &[Plan]) {
+        b.iter_custom(|n| {
+            (0..n as usize)
+                .map(|i| i % (plans.len() - 1))
+                .map(|i| {
+                    let started = Instant::now();
+                    black_box(self.checked_plan(i + 1, Some(&plans[i])));
+                    started.elapsed()
+                })
+                .sum()
+        });
+    }
 }
 
-fn world(c: &mut Criterion) {
-    let world = world::World::new(10_000_000, 2_000, |_| true);
-    let mut planner = Planner::default();
-    let plans = chain(&world, &mut planner);
+/// A thousand cells. One thread: what is measured is processor time.
+fn small(c: &mut Criterion, name: &str, inputs: &(dyn Fn(i64) -> Inputs + Sync)) {
+    let one_thread = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    let mut work = Work::on(inputs);
+    let plans = work.chain();
     let mut group = c.benchmark_group("elements to checked plan");
-    group
-        .sample_size(10)
-        .measurement_time(Duration::from_secs(20));
-    group.bench_function("world, from scratch", |b| {
-        b.iter(|| black_box(checked_plan(&world, &mut planner, 0, None)));
+    group.bench_function(format!("{name}, from scratch, one thread"), |b| {
+        one_thread.install(|| b.iter(|| black_box(work.checked_plan(0, None))));
     });
-    group.bench_function("world, next epoch", |b| {
-        next_epochs(b, &world, &mut planner, &plans);
+    group.bench_function(format!("{name}, next epoch, one thread"), |b| {
+        one_thread.install(|| work.next_epochs(b, &plans));
     });
     group.finish();
 }
 
-/// A thousand cells under the whole sky and all gateways. One thread: what is measured is processor time.
+/// The published instances.
+fn national(c: &mut Criterion) {
+    for name in NATIONAL {
+        if let Some(national) = national::National::read(name) {
+            let sky = national.sky();
+            small(c, name, &|n| sky.inputs(n));
+        }
+    }
+}
+
+/// A country in overload under the whole real sky and all gateways.
 fn country(c: &mut Criterion) {
     let britain = |place: Geodetic| {
         (49.9..59.0).contains(&place.lat_deg()) && (-6.0..1.8).contains(&place.lon_deg())
     };
     let world = world::World::new(10_000_000, 20_000, britain);
-    let one_thread = rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .build()
-        .unwrap();
-    let mut planner = Planner::default();
-    let plans = chain(&world, &mut planner);
+    small(c, "a country", &|n| world.inputs(n));
+}
+
+fn world(c: &mut Criterion) {
+    let world = world::World::new(10_000_000, 2_000, |_| true);
+    let inputs = |n| world.inputs(n);
+    let mut work = Work::on(&inputs);
+    let plans = work.chain();
     let mut group = c.benchmark_group("elements to checked plan");
-    group.bench_function("a country, from scratch, one thread", |b| {
-        one_thread.install(|| b.iter(|| black_box(checked_plan(&world, &mut planner, 0, None))));
+    group
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(20));
+    group.bench_function("world, from scratch", |b| {
+        b.iter(|| black_box(work.checked_plan(0, None)));
     });
-    group.bench_function("a country, next epoch, one thread", |b| {
-        one_thread.install(|| next_epochs(b, &world, &mut planner, &plans));
-    });
+    group.bench_function("world, next epoch", |b| work.next_epochs(b, &plans));
     group.finish();
 }
 
@@ -137,5 +160,5 @@ fn summary(plan: &Plan) {
     );
 }
 
-criterion_group!(benches, national, country, world);
+criterion_group!(benches, solve_national, national, country, world);
 criterion_main!(benches);

@@ -40,6 +40,10 @@ fn main() {
     for name in ["britain_200000", "lithuania_50000"] {
         if let Some(national) = national::National::read(name) {
             compare(name, &national.instance(), &folder);
+            // The same from its elements, where links must stand for a whole epoch.
+            let inputs = national.sky().inputs(0);
+            let epoch = format!("{name}_epoch");
+            compare(&epoch, &skyweave_plan::instance(&inputs), &folder);
         }
     }
     for region in &region::REGIONS {

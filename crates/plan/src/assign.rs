@@ -478,7 +478,7 @@ impl<'a> Board<'a> {
 
     /// Bounds the time of searches as a part of the time that it takes to look at everything.
     fn work_limit(&self) -> i64 {
-        SEARCH_WORK_BASE + SEARCH_WORK_PASSES * self.instance.reach.satellites.items().len() as i64
+        SEARCH_WORK_BASE + SEARCH_WORK_PASSES * self.instance.reach.satellites.count() as i64
     }
 
     /// How many slices a cell wants of its first beam: what it asks, as far as a beam goes; where beams have a price, only those

@@ -48,9 +48,12 @@ impl<T> Csr<T> {
         from as usize..to as usize
     }
 
-    /// The items of all rows, in order; those that stand in no row's range are unused.
-    pub fn items(&self) -> &[T] {
-        &self.items
+    /// Number of items in all rows.
+    pub fn count(&self) -> usize {
+        self.bounds
+            .iter()
+            .map(|(from, to)| (to - from) as usize)
+            .sum()
     }
 
     /// The memory of so many rows and items, to be written by the caller.

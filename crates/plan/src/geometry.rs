@@ -536,7 +536,8 @@ fn busiest_pop(inputs: &Inputs, reach: &Reach) -> Vec<Option<u32>> {
                 .satellites
                 .range(c)
                 .max_by_key(|&i| reach.preference[i])?;
-            Some((reach.satellites.items()[best], cell.pop.0, cell.demand_kbps))
+            let best = reach.satellites.row(c)[best - reach.satellites.range(c).start];
+            Some((best, cell.pop.0, cell.demand_kbps))
         })
         .collect();
     votes.sort_unstable();

@@ -93,7 +93,7 @@ impl CellAsk {
 pub struct Reach {
     /// Satellites of each cell, ascending.
     pub satellites: Csr<u32>,
-    /// For each item of `satellites`: how willingly the cell is served by it, 0 to 255.
+    /// At the place of each of `satellites` ([`Csr::range`]): how willingly the cell is served by it, 0 to 255.
     pub preference: Vec<u8>,
     /// How much fuller (share of a satellite) the most preferred satellite may be than the least preferred one and still be
     /// taken.
@@ -107,7 +107,7 @@ pub struct Reach {
 pub enum Rates {
     /// The same everywhere.
     Fixed(u32),
-    /// One for each item of [`Reach::satellites`].
+    /// One at the place of each of [`Reach::satellites`] ([`Csr::range`]).
     PerPair(Vec<u32>),
 }
 
@@ -148,7 +148,7 @@ pub struct Network {
     pub lasers: Vec<(u32, u32)>,
     /// The most that one antenna of a gateway carries toward one satellite.
     pub antenna_kbps: u64,
-    /// For each item of `gateways_of`: what one antenna carries now. Empty: `antenna_kbps` everywhere.
+    /// At the place of each of `gateways_of` ([`Csr::range`]): what one antenna carries now. Empty: `antenna_kbps` everywhere.
     pub feeder_kbps: Vec<u64>,
     /// Toward one satellite from all gateways.
     pub satellite_kbps: u64,

@@ -45,7 +45,7 @@ pub(crate) struct Prices {
 impl Prices {
     /// `budget`: what each satellite can bring from the ground, kbit/s; one with nothing is not asked.
     pub(crate) fn new(instance: &Instance, budget: &[u64]) -> Self {
-        let best = most(&instance.reach.rates);
+        let best = most(instance);
         let mut prices = Self {
             beam_kbps: vec![best / 2.0; budget.len()],
             short_kbps: (0..instance.cells.len())
@@ -90,7 +90,7 @@ impl Prices {
         let reach = &instance.reach;
         let mut asked = vec![(0.0, 0.0); budget.len()];
         let mut options: Vec<(u32, f64, f64)> = Vec::new();
-        let every = reach.satellites.items().len() / MOST_PAIRS + 1;
+        let every = reach.satellites.count() / MOST_PAIRS + 1;
         for c in (0..instance.cells.len()).step_by(every) {
             options.clear();
             for (i, &s) in reach.satellites.range(c).zip(reach.satellites.row(c)) {
@@ -134,11 +134,10 @@ fn short_of_beams(instance: &Instance, c: usize) -> Option<f64> {
     (demand > SHORT_OF_BEAMS * most_beams(instance, c) * best).then_some(best)
 }
 
-fn most(rates: &Rates) -> f64 {
-    f64::from(match rates {
-        Rates::Fixed(kbps) => *kbps,
-        Rates::PerPair(kbps) => kbps.iter().copied().max().unwrap_or(0),
-    })
+/// The best rate of all pairs, kbit/s.
+fn most(instance: &Instance) -> f64 {
+    let best = (0..instance.cells.len()).filter_map(|c| instance.reach.best_kbps(c));
+    f64::from(best.max().unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod world;
 
 use skyweave_base::Geodetic;
 use skyweave_plan::{Inputs, Plan, Planner, Preference, Reason, check, plan};
-use skyweave_radio::LinkLimit;
+use skyweave_radio::{LinkLimit, Profile};
 use std::collections::BTreeMap;
 use world::World;
 
@@ -149,6 +149,8 @@ fn what_the_planner_remembers_changes_no_plan() {
                 };
             }
             5 => inputs.preference = Preference::AsObserved,
+            // Everything there is less than what the memory of the epoch before holds.
+            6 => profile = Profile::builtin("starlink-v1.5").unwrap(),
             _ => {}
         }
         (inputs.cells, inputs.profile) = (cells.into(), profile.into());

@@ -3,9 +3,16 @@
 #![allow(clippy::disallowed_methods)] // Tests read files.
 
 use flate2::read::GzDecoder;
-use skyweave_plan::{BeamPlan, CellAsk, Csr, GatewayLimit, Instance, Network, Rates, Reach};
+use skyweave_base::{CellId, EpochNumber, Geodetic, PopId, SatId, Utc};
+use skyweave_orbit::{Format, Sky, parse};
+use skyweave_plan::{
+    BeamPlan, Cell, CellAsk, Csr, Gateway, GatewayLimit, Inputs, Instance, Network,
+    PointOfPresence, Preference, Rates, Reach, SatelliteState,
+};
+use skyweave_radio::{LinkLimit, Profile, RateModel};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -130,7 +137,7 @@ impl National {
                 .collect(),
             reach: Reach {
                 preference_weight: 0.25,
-                preference: vec![0; satellites.items().len()],
+                preference: vec![0; satellites.count()],
                 satellites,
                 rates: Rates::Fixed(SLOT_KBPS as u32),
             },
@@ -151,6 +158,110 @@ impl National {
                 satellite_kbps: FEEDER_KBPS,
                 laser_kbps: LASER_KBPS,
             },
+        }
+    }
+
+    /// The instance from its elements: satellites move, so that what stands in reach is found out, and for a whole epoch. Its bounds
+    /// of range are those of 25 degrees of elevation.
+    pub(crate) fn sky(&self) -> NationalSky {
+        let folder = folder().expect("the instance was read from it");
+        let mut text = String::new();
+        GzDecoder::new(File::open(folder.join("starlink_5shells.tle.gz")).unwrap())
+            .read_to_string(&mut text)
+            .unwrap();
+        // The first line is the size of the first shell.
+        let (_, sets) = text.split_once('\n').unwrap();
+        let elements = parse(sets, Format::Tle).unwrap();
+        let start: Utc = "2022-01-01T00:00:12Z".parse().unwrap();
+        let limit = LinkLimit::Elevation {
+            min_elevation_rad: 25.0_f64.to_radians(),
+            gso_exclusion_rad: 0.0,
+        };
+        let mut profile = Profile::builtin("starlink").unwrap();
+        profile.user.limit = limit;
+        profile.user.channels = CHANNELS as u8;
+        profile.user.beams_per_channel = BEAMS_PER_CHANNEL as u8;
+        profile.user.time_slices = 1;
+        profile.user.down = RateModel::Fixed(SLOT_KBPS as u32);
+        profile.user.up = RateModel::Fixed(SLOT_KBPS as u32);
+        profile.feeder.limit = limit;
+        profile.feeder.antenna_kbps = FEEDER_KBPS;
+        profile.feeder.up = None;
+        profile.feeder.satellite_kbps = FEEDER_KBPS;
+        profile.feeder.antennas_track_one_satellite = false;
+        profile.laser.kbps = LASER_KBPS;
+        let place = |lat: f64, lon: f64| Geodetic::from_degrees(lat, lon).unwrap();
+        let mut gateways = csv::Reader::from_path(folder.join("gateways.csv")).unwrap();
+        let gateways = gateways.records().map(|r| {
+            let r = r.unwrap();
+            Gateway {
+                name: r[1].to_owned(),
+                place: place(r[2].parse().unwrap(), r[3].parse().unwrap()),
+                antennas: (GATEWAY_KBPS / FEEDER_KBPS) as u32,
+                min_elevation_rad: None,
+            }
+        });
+        let cells = self
+            .h3
+            .iter()
+            .zip(&self.terminals)
+            .map(|(&id, &terminals)| {
+                let centre = h3o::LatLng::from(h3o::CellIndex::try_from(id).unwrap());
+                Cell {
+                    id: CellId(id),
+                    centre: place(centre.lat(), centre.lng()),
+                    terminals,
+                    demand_kbps: u64::from(terminals) * TERMINAL_KBPS,
+                    pop: PopId(0),
+                }
+            });
+        let lasers = self.lasers.iter().map(|&(a, b)| (SatId(a), SatId(b)));
+        NationalSky {
+            sky: Sky::new(&elements).unwrap(),
+            first: Inputs {
+                epoch: EpochNumber::containing(start.into()),
+                profile: Arc::new(profile),
+                preference: Preference::Capacity,
+                cells: cells.collect(),
+                live: [].into(),
+                satellites: Vec::new(),
+                gateways: gateways.collect(),
+                pops: [PointOfPresence {
+                    code: "one".into(),
+                    city: "one".into(),
+                    place: place(51.5, 0.0),
+                }]
+                .into(),
+                lasers: lasers.collect(),
+                weather: Default::default(),
+            },
+        }
+    }
+}
+
+/// A national instance whose satellites move.
+pub(crate) struct NationalSky {
+    sky: Sky,
+    first: Inputs,
+}
+
+impl NationalSky {
+    /// The inputs of the `n`-th epoch.
+    pub(crate) fn inputs(&self, n: i64) -> Inputs {
+        let epoch = EpochNumber(self.first.epoch.0 + n);
+        let (start, end) = (
+            self.sky.ecef_all(epoch.start()),
+            self.sky.ecef_all(epoch.end()),
+        );
+        let state = |i: usize| SatelliteState {
+            id: SatId(i as u32),
+            start: start[i].expect("the model holds for these elements"),
+            end: end[i].expect("the model holds for these elements"),
+        };
+        Inputs {
+            epoch,
+            satellites: (0..self.sky.len()).map(state).collect(),
+            ..self.first.clone()
         }
     }
 }
