@@ -102,6 +102,17 @@ enum Order {
     Any,
 }
 
+/// What came of looking for room for a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expansion {
+    /// A path, which was carried out.
+    Found,
+    /// Further steps, before the satellite at this place of the cell's list was looked at.
+    UpTo(usize),
+    /// All there was to be found.
+    Whole,
+}
+
 /// A step of a search: the cell of `parent` goes to (`satellite`, `channel`) and displaces `slot`.
 #[derive(Clone, Copy, Debug)]
 struct Step {
@@ -1251,11 +1262,12 @@ impl<'a> Board<'a> {
             satellite: NONE,
             channel: 0,
         });
-        let mut waiting = VecDeque::from([0]);
+        // Steps to be expanded, and from which of their cell's satellites on.
+        let mut waiting = VecDeque::from([(0, 0)]);
         let mut found = false;
         let mut looked = 0;
         let mut first = 0;
-        while let Some(head) = if order == Order::Shortest {
+        while let Some((head, from)) = if order == Order::Shortest {
             waiting.pop_back()
         } else {
             waiting.pop_front()
@@ -1263,13 +1275,17 @@ impl<'a> Board<'a> {
             let (mover, _) = search.mover(self, head);
             first = search.steps.len();
             self.approach(mover);
-            found = self.expand(head, &mut search);
+            let expansion = self.expand(head, from, &mut search);
             self.leave();
             looked += 1;
+            found = expansion == Expansion::Found;
             if found || order == Order::Any && looked == SEARCH_LIMIT {
                 break;
             }
-            waiting.extend(first..search.steps.len());
+            if let Expansion::UpTo(next) = expansion {
+                waiting.push_back((head, next));
+            }
+            waiting.extend((first..search.steps.len()).map(|step| (step, 0)));
         }
         if found {
             // What a search saw and did not look into may still lead somewhere. Of a phase of shortest paths, what it did
@@ -1285,7 +1301,8 @@ impl<'a> Board<'a> {
                     .iter()
                     .for_each(|step| seen(&mut self.scratch.visited, step)),
                 Order::Shortest => {
-                    let unseen = waiting.into_iter().chain(first..search.steps.len());
+                    let unseen = waiting.into_iter().map(|(step, _)| step);
+                    let unseen = unseen.chain(first..search.steps.len());
                     unseen.for_each(|i| seen(&mut self.scratch.visited, &search.steps[i]));
                 }
             }
@@ -1297,15 +1314,19 @@ impl<'a> Board<'a> {
         found
     }
 
-    /// Looks for room for what a step displaced; true if a path was found and carried out.
-    fn expand(&mut self, head: usize, search: &mut Search) -> bool {
-        let instance = self.instance;
+    /// Looks for room for what a step displaced, on the satellites in reach of its cell from `from` on; carries out a path that it
+    /// finds. In the order of [`Order::Shortest`], where most paths lead to room, no farther than to one that offers further steps.
+    fn expand(&mut self, head: usize, from: usize, search: &mut Search) -> Expansion {
         let own = search.steps[head].slot;
         let moves = self.moves_left(search, head);
         let (cell, want) = search.mover(self, head);
         let vacated = self.vacated(search, head);
-        self.scratch.work -= instance.reach.satellites.range(cell).len() as i64;
-        for (pair, &satellite) in self.pairs(cell) {
+        let first = search.steps.len();
+        for (i, (pair, &satellite)) in self.pairs(cell).enumerate().skip(from) {
+            if search.order == Order::Shortest && search.steps.len() > first {
+                return Expansion::UpTo(i);
+            }
+            self.scratch.work -= 1;
             let s = satellite as usize;
             if search.order == Order::Shortest && self.scratch.moves[s] != moves
                 || self.budget[s] == 0
@@ -1350,7 +1371,7 @@ impl<'a> Board<'a> {
                 if room {
                     search.steps.push(step);
                     if self.carry_out(search) {
-                        return true;
+                        return Expansion::Found;
                     }
                     search.steps.pop();
                     continue;
@@ -1372,7 +1393,7 @@ impl<'a> Board<'a> {
                         step.slot = slot;
                         search.steps.push(step);
                         if surplus && self.carry_out(search) {
-                            return true;
+                            return Expansion::Found;
                         }
                     }
                 }
@@ -1382,7 +1403,7 @@ impl<'a> Board<'a> {
                 }
             }
         }
-        false
+        Expansion::Whole
     }
 
     /// Slots that a path up to a step takes away and puts nothing in the place of: those that gave up their channel to another
