@@ -1272,11 +1272,17 @@ impl<'a> Board<'a> {
         } else {
             waiting.pop_front()
         } {
-            let (mover, _) = search.mover(self, head);
             first = search.steps.len();
-            self.approach(mover);
-            let expansion = self.expand(head, from, &mut search);
-            self.leave();
+            let expansion = match self.next_satellite(&search, head, from) {
+                None => Expansion::Whole,
+                Some(from) => {
+                    let (mover, _) = search.mover(self, head);
+                    self.approach(mover);
+                    let expansion = self.expand(head, from, &mut search);
+                    self.leave();
+                    expansion
+                }
+            };
             looked += 1;
             found = expansion == Expansion::Found;
             if found || order == Order::Any && looked == SEARCH_LIMIT {
@@ -1312,6 +1318,20 @@ impl<'a> Board<'a> {
         }
         self.scratch.steps = search.steps;
         found
+    }
+
+    /// The first satellite, from `from` on of those in reach of the cell that a step displaced, to which the search may go; few in
+    /// the order of [`Order::Shortest`].
+    fn next_satellite(&mut self, search: &Search, head: usize, from: usize) -> Option<usize> {
+        if search.order == Order::Any {
+            return Some(from);
+        }
+        let moves = self.moves_left(search, head);
+        let (cell, _) = search.mover(self, head);
+        let row = &self.instance.reach.satellites.row(cell)[from..];
+        let next = (row.iter()).position(|&s| self.scratch.moves[s as usize] == moves);
+        self.scratch.work -= next.unwrap_or(row.len()) as i64;
+        next.map(|i| from + i)
     }
 
     /// Looks for room for what a step displaced, on the satellites in reach of its cell from `from` on; carries out a path that it
