@@ -364,9 +364,13 @@ impl<'a> Board<'a> {
             || self.taken[cell] >> k & 1 == 1
             || self.budget[s] == 0
             || self.room[self.beam(s, k, slot.beam)] < slices
-            || !(self.pair(cell, slot.satellite))
-                .is_some_and(|pair| self.may_stay(cell, pair, slot.satellite))
         {
+            return;
+        }
+        let Some(pair) = self.pair(cell, slot.satellite) else {
+            return;
+        };
+        if !self.may_stay(cell, pair, slot.satellite) {
             return;
         }
         if self.neighbours_on(cell, slot.satellite, k).fits(slot.beam) {
@@ -375,7 +379,7 @@ impl<'a> Board<'a> {
                 beam: slot.beam,
                 slices,
             };
-            self.place(cell, slot.satellite, spot);
+            self.place_pair(cell, pair, slot.satellite, spot);
         }
     }
 
@@ -835,6 +839,14 @@ impl<'a> Board<'a> {
     }
 
     fn place(&mut self, cell: usize, satellite: u32, spot: Spot) {
+        let pair = self
+            .pair(cell, satellite)
+            .expect("cells are placed on satellites in reach");
+        self.place_pair(cell, pair, satellite, spot);
+    }
+
+    /// The same where the pair's position in the lists of reach is known.
+    fn place_pair(&mut self, cell: usize, pair: usize, satellite: u32, spot: Spot) {
         let s = satellite as usize;
         let k = usize::from(spot.channel);
         let slot = cell * self.channels + k;
@@ -842,9 +854,6 @@ impl<'a> Board<'a> {
         debug_assert!(
             self.places[slot] == UNASSIGNED && self.room[beam] >= spot.slices && spot.slices > 0
         );
-        let pair = self
-            .pair(cell, satellite)
-            .expect("cells are placed on satellites in reach");
         self.places[slot] = Place {
             satellite,
             pair: pair as u32,
@@ -1025,7 +1034,7 @@ impl<'a> Board<'a> {
         let range = reach.satellites.range(cell);
         let mut refused = Vec::new();
         let taken = loop {
-            let mut best: Option<(f32, u32)> = None;
+            let mut best: Option<(f32, u32, usize)> = None;
             for (i, &s) in range.clone().zip(reach.satellites.row(cell)) {
                 let open = self.open[s as usize] & !self.taken[cell];
                 let open = if self.slices == 1 {
@@ -1043,13 +1052,15 @@ impl<'a> Board<'a> {
                     Some(toll) => toll + BESIDE_TOLL * cost,
                     None => cost,
                 };
-                if best.is_none_or(|(c, _)| cost < c) && !refused.contains(&s) {
-                    best = Some((cost, s));
+                if best.is_none_or(|(c, ..)| cost < c) && !refused.contains(&s) {
+                    best = Some((cost, s, i));
                 }
             }
-            let Some((_, s)) = best else { break false };
+            let Some((_, s, pair)) = best else {
+                break false;
+            };
             if let Some(spot) = self.spot(cell, s, want, want) {
-                self.place(cell, s, spot);
+                self.place_pair(cell, pair, s, spot);
                 break true;
             }
             refused.push(s);
