@@ -334,6 +334,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // A test may have ended while it stood still: then it would not hear that it is to end.
+        if let Some(server) = self.process.take() {
+            self.process.set(Some(server));
+            self.signal_all(Signal::CONT);
+        }
         self.stop_immediately();
     }
 }
