@@ -2,7 +2,7 @@
 
 use super::caller::{Caller, Scope};
 use super::problem::{Kind, Problem};
-use super::wire::{Body, Conditions, Page, PageQuery, Path, Query, Why, changed, created};
+use super::wire::{Body, Conditions, Known, Page, PageQuery, Path, Query, Why, changed, created};
 use super::{Api, needs};
 use axum::Json;
 use axum::extract::State;
@@ -319,7 +319,7 @@ async fn list_accounts(
 }
 
 /// An account.
-#[utoipa::path(get, path = "/api/v1/accounts/{id}", tag = "accounts", params(("id" = u64, Path)),
+#[utoipa::path(get, path = "/api/v1/accounts/{id}", tag = "accounts", params(("id" = u64, Path), Known),
     responses((status = 200, description = "The account", body = AccountBody)))]
 async fn get_account(
     State(api): State<Arc<Api>>,
@@ -402,7 +402,7 @@ fn sees_organisation(caller: &Caller, register: &Register, id: OrganisationId) -
 }
 
 /// An organisation.
-#[utoipa::path(get, path = "/api/v1/organisations/{id}", tag = "accounts", params(("id" = u64, Path)),
+#[utoipa::path(get, path = "/api/v1/organisations/{id}", tag = "accounts", params(("id" = u64, Path), Known),
     responses((status = 200, description = "The organisation", body = OrganisationBody)))]
 async fn get_organisation(
     State(api): State<Arc<Api>>,
@@ -481,7 +481,7 @@ async fn list_plans(
 }
 
 /// A plan.
-#[utoipa::path(get, path = "/api/v1/plans/{id}", tag = "plans", params(("id" = u32, Path)),
+#[utoipa::path(get, path = "/api/v1/plans/{id}", tag = "plans", params(("id" = u32, Path), Known),
     responses((status = 200, description = "The plan", body = PlanBody)))]
 async fn get_plan(
     State(api): State<Arc<Api>>,

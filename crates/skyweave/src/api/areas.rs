@@ -2,7 +2,9 @@
 
 use super::caller::{Caller, Needs, guarded};
 use super::problem::{Kind, Problem};
-use super::wire::{Body, Conditions, Page, PageQuery, Path, Query, Why, changed, created, utc};
+use super::wire::{
+    Body, Conditions, Known, Page, PageQuery, Path, Query, Why, changed, created, utc,
+};
 use super::{Api, aside, needs};
 use axum::Json;
 use axum::extract::State;
@@ -186,7 +188,7 @@ fn check_kinds<'a>(kinds: impl IntoIterator<Item = &'a String>) -> Result<(), Pr
 }
 
 /// A service area.
-#[utoipa::path(get, path = "/api/v1/areas/{id}", tag = "areas", params(("id" = u32, Path)),
+#[utoipa::path(get, path = "/api/v1/areas/{id}", tag = "areas", params(("id" = u32, Path), Known),
     responses((status = 200, description = "The area", body = AreaView)))]
 async fn get(
     State(api): State<Arc<Api>>,

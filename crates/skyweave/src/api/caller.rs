@@ -24,10 +24,6 @@ use skyweave_service::{
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use utoipa::openapi::extensions::ExtensionsBuilder;
-use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
-use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, ResponseBuilder, Type};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 /// The cookie of a session.
@@ -267,83 +263,18 @@ pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-/// Puts the guard before a route, and what it needs into the document.
+/// Puts the guard before a route, and what follows from it into the document.
 pub(crate) fn guarded(
     needs: Needs,
     largest_body: usize,
     (schemas, mut paths, router): UtoipaMethodRouter<Arc<Api>>,
 ) -> UtoipaMethodRouter<Arc<Api>> {
-    for item in paths.paths.values_mut() {
-        let operations = [
-            &mut item.get,
-            &mut item.put,
-            &mut item.post,
-            &mut item.delete,
-        ];
-        for operation in operations.into_iter().flatten() {
-            describe(operation, needs);
-        }
-        if let Some(post) = item.post.as_mut().filter(|_| needs != Needs::Nothing) {
-            describe_key(post);
-        }
-    }
+    super::document::complete(&mut paths, needs);
     let guard = move |request: Request, next: Next| guard(needs, largest_body, request, next);
     let router = router
         .route_layer(axum::middleware::from_fn(guard))
         .layer(axum::extract::DefaultBodyLimit::max(largest_body));
     (schemas, paths, router)
-}
-
-fn describe(operation: &mut Operation, needs: Needs) {
-    // The names of handlers repeat from module to module.
-    if let (Some(id), Some(tag)) = (
-        &operation.operation_id,
-        operation.tags.iter().flatten().next(),
-    ) {
-        operation.operation_id = Some(format!("{tag}_{id}"));
-    }
-    let problem = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .build();
-    let any_problem = ResponseBuilder::new()
-        .description("It was not done: a problem (RFC 9457) says why")
-        .content("application/problem+json", problem)
-        .build();
-    let responses = &mut operation.responses.responses;
-    responses.insert("default".into(), any_problem.into());
-    if needs == Needs::Nothing {
-        return;
-    }
-    operation.security = Some(vec![
-        SecurityRequirement::new("token", [] as [&str; 0]),
-        SecurityRequirement::new("session", [] as [&str; 0]),
-    ]);
-    if let Needs::Permission(permission) = needs {
-        let named = ExtensionsBuilder::new()
-            .add("x-permission", permission.to_string())
-            .build();
-        operation.extensions = Some(named);
-    }
-}
-
-fn describe_key(operation: &mut Operation) {
-    let text = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .min_length(Some(1))
-        .max_length(Some(100))
-        .build();
-    let key = ParameterBuilder::new()
-        .name("Idempotency-Key")
-        .parameter_in(ParameterIn::Header)
-        .description(Some(
-            "A text of your choice: a request repeated with it within a day is not done again, and gets the same answer",
-        ))
-        .schema(Some(text))
-        .build();
-    operation
-        .parameters
-        .get_or_insert_default()
-        .push(key.into());
 }
 
 async fn guard(needs: Needs, largest_body: usize, mut request: Request, next: Next) -> Response {

@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::document::may_fail;
 use super::problem::{Kind, Problem};
 
 /// Streams at the same time: each holds a connection.
@@ -29,7 +30,8 @@ const PULSE: Duration = Duration::from_secs(15);
 const MOST_NAMED: usize = 1000;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new().routes(needs(Permission::ReadNetwork)(routes!(events)))
+    let crowded = may_fail(&[Kind::TooManyRequests], routes!(events));
+    OpenApiRouter::new().routes(needs(Permission::ReadNetwork)(crowded))
 }
 
 /// Places for streams.

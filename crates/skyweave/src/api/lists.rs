@@ -2,7 +2,9 @@
 
 use super::caller::Caller;
 use super::problem::{Kind, Problem};
-use super::wire::{Body, Conditions, Page, PageQuery, Path, Query, Why, changed, created, utc};
+use super::wire::{
+    Body, Conditions, Known, Page, PageQuery, Path, Query, Why, changed, created, utc,
+};
 use super::{Api, aside, needs};
 use axum::Json;
 use axum::extract::State;
@@ -100,7 +102,7 @@ async fn list_all(
 }
 
 /// An allow list.
-#[utoipa::path(get, path = "/api/v1/lists/{id}", tag = "lists", params(("id" = u32, Path)),
+#[utoipa::path(get, path = "/api/v1/lists/{id}", tag = "lists", params(("id" = u32, Path), Known),
     responses((status = 200, description = "The list", body = ListBody)))]
 async fn get_one(
     State(api): State<Arc<Api>>,
@@ -287,7 +289,7 @@ fn request<'a>(
 
 /// A request.
 #[utoipa::path(get, path = "/api/v1/lists/{id}/requests/{request}", tag = "lists",
-    params(("id" = u32, Path), ("request" = u64, Path)),
+    params(("id" = u32, Path), ("request" = u64, Path), Known),
     responses((status = 200, description = "The request", body = RequestView)))]
 async fn get_request(
     State(api): State<Arc<Api>>,

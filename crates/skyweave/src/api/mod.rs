@@ -7,6 +7,7 @@
 mod accounts;
 mod areas;
 mod caller;
+mod document;
 mod events;
 mod health;
 mod lists;

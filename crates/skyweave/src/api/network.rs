@@ -2,7 +2,7 @@
 
 use super::caller::Caller;
 use super::problem::{Kind, Problem};
-use super::wire::{Body, Conditions, Page, PageQuery, Path, Query, Why, changed, utc};
+use super::wire::{Body, Conditions, Known, Page, PageQuery, Path, Query, Why, changed, utc};
 use super::{Api, Epoch, aside, needs};
 use axum::Json;
 use axum::extract::State;
@@ -86,7 +86,7 @@ async fn get(
 }
 
 /// An epoch's whole plan: every beam, link and route. The last few are kept.
-#[utoipa::path(get, path = "/api/v1/epochs/{epoch}/plan", tag = "network", params(("epoch" = i64, Path)),
+#[utoipa::path(get, path = "/api/v1/epochs/{epoch}/plan", tag = "network", params(("epoch" = i64, Path), Known),
     responses((status = 200, description = "The plan: the fields of docs/plan-format.md as JSON", body = Object)))]
 async fn plan(
     State(api): State<Arc<Api>>,
@@ -131,7 +131,7 @@ async fn live(State(api): State<Arc<Api>>) -> Json<Live> {
 
 /// What is different from the scenario: lost satellites, gateways, points of presence; changed demand; additions.
 #[utoipa::path(get, path = "/api/v1/faults", tag = "network",
-    responses((status = 200, description = "The conditions as they are set", body = Object)))]
+    params(Known), responses((status = 200, description = "The conditions as they are set", body = Object)))]
 async fn get_faults(State(api): State<Arc<Api>>, conditions: Conditions) -> Response {
     let set = api.network.conditions();
     conditions.answer(&api.tagger.tag(&set), Json(set))

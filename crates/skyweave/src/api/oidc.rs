@@ -6,6 +6,7 @@
 //! in, so that a key that was withdrawn is good for nothing at once.
 
 use super::caller::{self, Needs, guarded};
+use super::document::may_fail;
 use super::problem::{Kind, Problem};
 use super::session;
 use super::wire::Query;
@@ -446,9 +447,21 @@ fn is_loopback(host: &str) -> bool {
 }
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    let away = [Kind::NotFound, Kind::TooManyRequests, Kind::ProviderAway];
+    // Who comes back may become a user, or be refused.
+    let back = [
+        Kind::Unauthenticated,
+        Kind::Forbidden,
+        Kind::Conflict,
+        Kind::Invalid,
+        Kind::Away,
+        Kind::InDoubt,
+    ];
+    let begin = may_fail(&away, routes!(begin_oidc));
+    let finish = may_fail(&away, may_fail(&back, routes!(finish_oidc)));
     OpenApiRouter::new()
-        .routes(guarded(Needs::Nothing, BODY, routes!(begin_oidc)))
-        .routes(guarded(Needs::Nothing, BODY, routes!(finish_oidc)))
+        .routes(guarded(Needs::Nothing, BODY, begin))
+        .routes(guarded(Needs::Nothing, BODY, finish))
 }
 
 fn oidc(api: &Api) -> Result<&Oidc, Problem> {

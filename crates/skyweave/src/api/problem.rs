@@ -34,7 +34,7 @@ pub(crate) struct Problem {
 }
 
 /// The kinds of problems.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     BadRequest,
     Unauthenticated,
@@ -82,6 +82,18 @@ impl Kind {
             ),
             Self::Broken => (500, "broken", "Something in the service is broken"),
         }
+    }
+}
+
+impl Kind {
+    pub(super) const fn status(self) -> u16 {
+        self.about().0
+    }
+
+    /// As the OpenAPI document tells it.
+    pub(super) fn description(self) -> String {
+        let (_, name, title) = self.about();
+        format!("`{name}`: {title}")
     }
 }
 

@@ -1,9 +1,10 @@
 //! What was measured, found and done: usage, incidents, the audit log; and the settings of the whole network.
 
 use super::caller::{Caller, Scope};
+use super::document::may_fail;
 use super::problem::{Kind, Problem};
 use super::wire::{
-    Body, Conditions, Page, PageQuery, Path, Query, Why, changed, utc, without_positions,
+    Body, Conditions, Known, Page, PageQuery, Path, Query, Why, changed, utc, without_positions,
 };
 use super::{Api, aside, needs};
 use crate::operator::StoreError;
@@ -30,17 +31,19 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     let decide = needs(Permission::DecideIncidents);
     let audit = needs(Permission::ReadAudit);
     let settings = needs(Permission::ChangeSettings);
+    // These read the database itself.
+    let reads = |route| may_fail(&[Kind::Away], route);
     OpenApiRouter::new()
         .routes(usage(routes!(list_usage)))
-        .routes(usage(routes!(usage_of)))
+        .routes(usage(reads(routes!(usage_of))))
         .routes(read(routes!(list_incidents)))
         .routes(read(routes!(get_incident)))
         .routes(decide(routes!(cut_off)))
         .routes(decide(routes!(dismiss)))
         .routes(decide(routes!(restore)))
         .routes(needs(Permission::AppealIncidents)(routes!(appeal)))
-        .routes(audit(routes!(list_rows)))
-        .routes(audit(routes!(verify)))
+        .routes(audit(reads(routes!(list_rows))))
+        .routes(audit(reads(routes!(verify))))
         .routes(needs(Permission::ReadSettings)(routes!(get_settings)))
         .routes(settings(routes!(put_defaults)))
         .routes(settings(routes!(put_automatic)))
@@ -211,7 +214,7 @@ fn incident<'a>(register: &'a Register, caller: &Caller, id: u64) -> Result<&'a 
 }
 
 /// An incident.
-#[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "incidents", params(("id" = u64, Path)),
+#[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "incidents", params(("id" = u64, Path), Known),
     responses((status = 200, description = "The incident", body = IncidentView)))]
 async fn get_incident(
     State(api): State<Arc<Api>>,
@@ -424,7 +427,7 @@ fn settings(register: &Register) -> Settings {
 
 /// What holds for the whole network.
 #[utoipa::path(get, path = "/api/v1/settings", tag = "settings",
-    responses((status = 200, description = "The settings", body = Settings)))]
+    params(Known), responses((status = 200, description = "The settings", body = Settings)))]
 async fn get_settings(State(api): State<Arc<Api>>, conditions: Conditions) -> Response {
     let view = settings(&api.register());
     conditions.answer(&api.tagger.tag(&view), Json(view))

@@ -1,6 +1,7 @@
 //! Signing in with a password, and who one is.
 
 use super::caller::{self, By, COOKIE, Caller, Needs, guarded};
+use super::document::may_fail;
 use super::problem::{Kind, Problem};
 use super::secret::Secret;
 use super::wire::{Body, utc};
@@ -27,10 +28,11 @@ use utoipa_axum::routes;
 const LASTS: Span = Span::from_secs(12 * 3600);
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    let tries = |route| may_fail(&[Kind::Unauthenticated, Kind::TooManyRequests], route);
     OpenApiRouter::new()
-        .routes(guarded(Needs::Nothing, BODY, routes!(sign_in)))
+        .routes(guarded(Needs::Nothing, BODY, tries(routes!(sign_in))))
         .routes(guarded(Needs::Name, BODY, routes!(sign_out)))
-        .routes(guarded(Needs::Name, BODY, routes!(choose_password)))
+        .routes(guarded(Needs::Name, BODY, tries(routes!(choose_password))))
         .routes(guarded(Needs::Name, BODY, routes!(me)))
 }
 

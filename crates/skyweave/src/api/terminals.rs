@@ -3,7 +3,8 @@
 use super::caller::{Caller, Needs, Scope, guarded};
 use super::problem::{Kind, Problem};
 use super::wire::{
-    Body, Conditions, Page, PageQuery, Path, Position, Query, Why, cell, changed, created, utc,
+    Body, Conditions, Known, Page, PageQuery, Path, Position, Query, Why, cell, changed, created,
+    utc,
 };
 use super::{Api, aside, needs};
 use axum::Json;
@@ -200,7 +201,7 @@ async fn list(
 }
 
 /// A terminal.
-#[utoipa::path(get, path = "/api/v1/terminals/{id}", tag = "terminals", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/v1/terminals/{id}", tag = "terminals", params(("id" = String, Path), Known),
     responses((status = 200, description = "The terminal", body = TerminalView)))]
 async fn get(
     State(api): State<Arc<Api>>,

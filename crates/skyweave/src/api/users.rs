@@ -3,7 +3,9 @@
 use super::caller::{self, Caller, Needs, guarded};
 use super::problem::{Kind, Problem};
 use super::secret::{self, Secret};
-use super::wire::{Body, Conditions, Page, PageQuery, Path, Query, Why, changed, created, utc};
+use super::wire::{
+    Body, Conditions, Known, Page, PageQuery, Path, Query, Why, changed, created, utc,
+};
 use super::write::Once;
 use super::{Api, BODY, needs};
 use axum::Json;
@@ -187,7 +189,7 @@ async fn list_users(
 }
 
 /// A user.
-#[utoipa::path(get, path = "/api/v1/users/{id}", tag = "users", params(("id" = u64, Path)),
+#[utoipa::path(get, path = "/api/v1/users/{id}", tag = "users", params(("id" = u64, Path), Known),
     responses((status = 200, description = "The user", body = UserView)))]
 async fn get_user(
     State(api): State<Arc<Api>>,

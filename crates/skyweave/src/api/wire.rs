@@ -153,6 +153,16 @@ impl Tagger {
     }
 }
 
+/// What a reading may name.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "the document's: `Conditions` reads it")]
+pub(crate) struct Known {
+    /// The ETag of what you have: the answer is 304 and empty if it still is that.
+    #[param(rename = "If-None-Match")]
+    if_none_match: Option<String>,
+}
+
 /// Conditions of a request (RFC 9110, section 13.1).
 #[derive(Clone, Debug)]
 pub(crate) struct Conditions {

@@ -16,7 +16,7 @@ use skyweave_world::Conditions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -408,6 +408,39 @@ impl Reply {
     }
 }
 
+/// Where what is asked for lies.
+fn root(path: &str) -> &'static str {
+    match path.starts_with("/metrics") {
+        true => "",
+        false => "/api/v1",
+    }
+}
+
+/// Every answer that a test sees has a status that the document gives for the operation. An address or method that is none has
+/// nothing there.
+fn is_in_the_document(method: &str, path: &str, reply: &Reply) {
+    static DOCUMENT: LazyLock<Value> =
+        LazyLock::new(|| serde_json::to_value(skyweave::api::openapi()).unwrap());
+    let asked: Vec<&str> = path.split('?').next().unwrap().split('/').collect();
+    let fits = |template: &str| {
+        let parts: Vec<&str> = template.split('/').collect();
+        let same = |(part, asked): (&&str, &&str)| part.starts_with('{') || part == asked;
+        parts.len() == asked.len() && parts.iter().zip(&asked).all(same)
+    };
+    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let fitting = paths.iter().filter(|(template, _)| fits(template));
+    // `/areas/switch` is not an area.
+    let Some((_, item)) = fitting.min_by_key(|(template, _)| template.matches('{').count()) else {
+        return;
+    };
+    let operation = &item[method.to_lowercase()];
+    let answers = &operation["responses"];
+    assert!(
+        operation.is_null() || answers.get(reply.status.to_string()).is_some(),
+        "{method} {path}: a status that the document does not give: {reply:?}"
+    );
+}
+
 impl As<'_> {
     pub(crate) fn get(&self, path: &str) -> Reply {
         self.call("GET", path, &[], &Value::Null)
@@ -450,7 +483,9 @@ impl As<'_> {
         let (head, body) = answer
             .split_once("\r\n\r\n")
             .unwrap_or_else(|| panic!("{method} {path}: no answer: {answer}"));
-        parse(head, body)
+        let reply = parse(head, body);
+        is_in_the_document(method, &format!("{}{path}", root(path)), &reply);
+        reply
     }
 
     fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
@@ -459,11 +494,7 @@ impl As<'_> {
         stream
             .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
-        let root = if path.starts_with("/metrics") {
-            ""
-        } else {
-            "/api/v1"
-        };
+        let root = root(path);
         let mut head = format!(
             "{method} {root}{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n",
             body.len()
