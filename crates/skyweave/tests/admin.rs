@@ -404,7 +404,7 @@ fn a_country_is_switched_on_in_an_afternoon() {
         "the contract ends",
     ]);
     assert!(
-        told.contains("off from") && told.contains("1 areas (1)"),
+        told.contains("off from") && told.contains("1 area (1)"),
         "{told}"
     );
     assert!(!o.explained(four[0], &at("23:30:00")).0);

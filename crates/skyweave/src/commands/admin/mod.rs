@@ -449,8 +449,9 @@ impl Session {
         self.change(&switch, |done| {
             let areas = done["areas"].as_array().map_or(0, Vec::len);
             format!(
-                "{to} from {}: {areas} areas ({}); audit row {}",
+                "{to} from {}: {} ({}); audit row {}",
                 text(done.get("at")),
+                many(areas, "area"),
                 text(done.get("areas")),
                 text(done.get("audit_row"))
             )
@@ -532,10 +533,8 @@ impl Session {
                 (import.body, import.content_type) = (Some(read(file)?), "text/csv");
                 self.change(&import, |done| {
                     let row = text(done.get("audit_row"));
-                    format!(
-                        "{} terminals added; audit row {row}",
-                        text(done.get("added"))
-                    )
+                    let added = done["added"].as_u64().unwrap_or(0) as usize;
+                    format!("{} added; audit row {row}", many(added, "terminal"))
                 })
             }
             T::Sell { which, market } => self.step(which, "sell", &json!({ "market": market })),
@@ -1051,6 +1050,14 @@ impl Session {
             read = self.client.send(&put.json(&body).if_match(tag))?;
         }
         self.tell(&read.body, |out| fields(out, &columns, &read.body))
+    }
+}
+
+/// So many of a thing.
+fn many(n: usize, thing: &str) -> String {
+    match n {
+        1 => format!("1 {thing}"),
+        _ => format!("{n} {thing}s"),
     }
 }
 
