@@ -83,17 +83,12 @@ pub(crate) struct Ranking {
     arcs: Vec<Arc>,
 }
 
-/// What a satellite's path over the ground is made of: one cache line.
+/// What a satellite's path over the ground is made of, in one cache line: where it is at the start and at the end; the square of the
+/// angle passed in an epoch, seen from the Earth's centre; and its geocentric distance in the direction of a place for which it
+/// stands as low as it may, m.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Arc {
-    start: Vec3,
-    end: Vec3,
-    /// The square of the angle passed in an epoch, seen from the Earth's centre.
-    step2: f64,
-    /// The satellite's geocentric distance in the direction of a place for which it stands as low as it may, m.
-    least_m: f64,
-}
+struct Arc([f64; 8]);
 
 impl Arc {
     fn new(satellite: &SatelliteState, min_elevation_rad: f64) -> Self {
@@ -105,12 +100,11 @@ impl Arc {
             .min(1.0)
             .acos()
             - min_elevation_rad;
-        Self {
-            start,
-            end,
-            step2: moved.dot(moved) / start.dot(start),
-            least_m: radius_m * half.cos(),
-        }
+        let step2 = moved.dot(moved) / start.dot(start);
+        let least_m = radius_m * half.cos();
+        Self([
+            start.x, start.y, start.z, end.x, end.y, end.z, step2, least_m,
+        ])
     }
 }
 
@@ -120,6 +114,22 @@ pub(crate) struct Arcs<S: Simd> {
     pub(crate) end: [f64x8<S>; 3],
     step2: f64x8<S>,
     least_m: f64x8<S>,
+}
+
+/// Columns of a square of numbers, given by its rows: three times the rows of one half are shuffled with those of the other.
+#[inline(always)]
+fn transposed<S: Simd>(rows: [f64x8<S>; 8]) -> [f64x8<S>; 8] {
+    let shuffled = |rows: [f64x8<S>; 8]| {
+        core::array::from_fn(|i| {
+            let (one, other) = (rows[i / 2], rows[i / 2 + 4]);
+            if i % 2 == 0 {
+                one.zip_low(other)
+            } else {
+                one.zip_high(other)
+            }
+        })
+    };
+    shuffled(shuffled(shuffled(rows)))
 }
 
 /// For how many epochs, the present one included, a satellite stays high enough over a place. On a circle the product p of both
@@ -206,23 +216,16 @@ impl Ranking {
     /// The arcs of at least one satellite. Lanes beyond the last hold the last.
     #[inline(always)]
     pub(crate) fn arcs<S: Simd>(&self, simd: S, satellites: &[u32]) -> Arcs<S> {
-        let mut parts = [[0.0; 8]; 8];
-        for i in 0..8 {
+        let rows = core::array::from_fn(|i| {
             let satellite = satellites[i.min(satellites.len() - 1)];
-            let arc = &self.arcs[satellite as usize];
-            let (start, end) = (arc.start, arc.end);
-            let row = [start.x, start.y, start.z, end.x, end.y, end.z];
-            for (part, value) in parts.iter_mut().zip(row) {
-                part[i] = value;
-            }
-            (parts[6][i], parts[7][i]) = (arc.step2, arc.least_m);
-        }
-        let lanes = |part: usize| f64x8::from_slice(simd, &parts[part]);
+            f64x8::from_slice(simd, &self.arcs[satellite as usize].0)
+        });
+        let [x0, y0, z0, x1, y1, z1, step2, least_m] = transposed(rows);
         Arcs {
-            start: [lanes(0), lanes(1), lanes(2)],
-            end: [lanes(3), lanes(4), lanes(5)],
-            step2: lanes(6),
-            least_m: lanes(7),
+            start: [x0, y0, z0],
+            end: [x1, y1, z1],
+            step2,
+            least_m,
         }
     }
 
@@ -356,7 +359,8 @@ mod tests {
             prop_assume!(last - first > 8.0);
             let satellite = SatelliteState { id: SatId(0), start: at(0.0), end: at(1.0) };
             let (arc, here) = (Arc::new(&satellite, LEAST_RAD), place.to_ecef().0);
-            let given = [here.dot(arc.start), here.dot(arc.end), arc.step2, arc.least_m * here.norm()];
+            let [x0, y0, z0, x1, y1, z1, step2, least_m] = arc.0;
+            let given = [here.dot(Vec3::new(x0, y0, z0)), here.dot(Vec3::new(x1, y1, z1)), step2, least_m * here.norm()];
             let stay: [f64; 8] = dispatch!(Level::new(), simd => {
                 stay_epochs(simd, given.map(|value| f64x8::splat(simd, value))).into()
             });
