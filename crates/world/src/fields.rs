@@ -241,6 +241,34 @@ impl<'a, 'd> Fields<'a, 'd> {
         }
     }
 
+    /// True if it is there and a list.
+    pub(crate) fn is_list(&self, key: &str) -> bool {
+        let value = self.table.get(key);
+        value.is_some_and(|v| matches!(v.get_ref(), DeValue::Array(_)))
+    }
+
+    /// A list of `N` finite numbers inside `range`; `None` if any is wrong.
+    pub(crate) fn numbers<const N: usize>(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<f64>,
+    ) -> Option<[f64; N]> {
+        let expected = format!("a list of {N} numbers");
+        let list = self.list(key, &expected)?;
+        let numbers: Vec<Option<f64>> = list
+            .iter()
+            .map(|(value, at)| self.as_number(value, at, &range))
+            .collect();
+        let numbers: Vec<f64> = numbers.into_iter().collect::<Option<_>>()?;
+        let found = numbers.len();
+        let numbers = numbers.try_into().ok();
+        if numbers.is_none() {
+            let (_, at) = self.get(key)?;
+            self.report(at.error(format!("expected {expected}, found {found}")));
+        }
+        numbers
+    }
+
     /// A list of strings.
     pub(crate) fn strings(&self, key: &'static str) -> Option<Vec<Located<String>>> {
         let mut all = Vec::new();

@@ -9,6 +9,7 @@ mod area;
 mod climate;
 mod conditions;
 mod constellation;
+mod day_curve;
 mod demand;
 mod entitlement;
 mod fields;
@@ -33,6 +34,7 @@ pub use conditions::{
     Additions, ConditionError, Conditions, DemandChange, DemandTo, Faults, NewGateway, NewTerminals,
 };
 pub use constellation::{LeftOut, builtin_earth_orientation, builtin_elements};
+pub use day_curve::DayCurve;
 pub use files::{Files, FilesError, NoFiles, builtin_scenario, builtin_scenarios};
 pub use places::{Place, PlaceError, area_name, find_place};
 pub use problem::{Location, Problem, Problems, Severity, did_you_mean};

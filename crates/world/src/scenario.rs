@@ -4,6 +4,7 @@
 //! the world is loaded. The reference for people is `docs/scenario.md`.
 
 use crate::conditions::{Conditions, NewGateway};
+use crate::day_curve::DayCurve;
 use crate::fields::{Document, Fields, Located};
 use crate::files::builtin;
 use crate::places::{Countries, find_place};
@@ -34,6 +35,8 @@ pub(crate) struct Scenario {
     pub(crate) profile: Located<String>,
     pub(crate) preference: Preference,
     pub(crate) weather: WeatherSpec,
+    /// What the background asks at each hour of the day; `None`: the same at all.
+    pub(crate) demand_by_hour: Option<DayCurve>,
     pub(crate) demand: Vec<DemandSpec>,
     pub(crate) terminals: Vec<TerminalSpec>,
     /// What is different from the rest.
@@ -277,6 +280,7 @@ fn read(root: &Fields<'_, '_>, file: &str) -> Option<Scenario> {
         .map_or_else(Preference::default, |p| p.value);
     planner.iter().for_each(Fields::finish);
     let weather = read_weather(root.table("weather"), file);
+    let demand_by_hour = read_by_hour(root);
     let demand: Vec<_> = root
         .tables("demand")
         .into_iter()
@@ -312,6 +316,7 @@ fn read(root: &Fields<'_, '_>, file: &str) -> Option<Scenario> {
         profile,
         preference,
         weather,
+        demand_by_hour,
         demand,
         terminals,
         conditions,
@@ -604,6 +609,21 @@ fn read_links(t: Option<Fields<'_, '_>>) -> Option<LinkSpec> {
     };
     t.finish();
     links
+}
+
+/// A known curve or the day's hours in numbers; `None` for the same at every hour.
+fn read_by_hour(root: &Fields<'_, '_>) -> Option<DayCurve> {
+    const KEY: &str = "demand_by_hour";
+    // Below a millionth nothing would be left of any demand; only relations count.
+    const PART: RangeInclusive<f64> = 1e-6..=1e6;
+    if root.is_list(KEY) {
+        return root.numbers(KEY, PART).and_then(DayCurve::of);
+    }
+    let words = [
+        ("flat", None),
+        ("residential", Some(DayCurve::residential())),
+    ];
+    root.word(KEY, &words).and_then(|w| w.value)
 }
 
 fn read_weather(t: Option<Fields<'_, '_>>, file: &str) -> WeatherSpec {

@@ -38,8 +38,11 @@ pub struct Summary {
     pub cells: usize,
     /// Terminals, live ones included.
     pub terminals: u64,
-    /// What they ask, Gbit/s.
+    /// What they ask, each place in its busiest hour, Gbit/s.
     pub demand_gbps: f64,
+    /// The part of it that the background asks at each full hour of its local day; `None`: the same at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub demand_by_hour: Option<[f64; 24]>,
     /// Names of the live terminals.
     pub live_terminals: Vec<String>,
 }
@@ -77,6 +80,7 @@ impl Summary {
             cells: world.cells.len(),
             terminals: world.cells.iter().map(|c| u64::from(c.terminals)).sum(),
             demand_gbps: world.cells.iter().map(|c| c.demand_kbps).sum::<u64>() as f64 / 1e6,
+            demand_by_hour: world.demand_by_hour().map(|curve| *curve.hours()),
             live_terminals: world.terminals.iter().map(|t| t.name.clone()).collect(),
         }
     }
@@ -119,6 +123,14 @@ impl fmt::Display for Summary {
             "\ndemand      {} terminals in {} cells ask {:.1} Gbit/s",
             self.terminals, self.cells, self.demand_gbps
         )?;
+        if let Some(hours) = &self.demand_by_hour {
+            let least = hours.iter().copied().fold(1.0, f64::min);
+            write!(
+                f,
+                " in the busiest hour, {:.0} % of it in the quietest of the local day",
+                100.0 * least
+            )?;
+        }
         if !self.live_terminals.is_empty() {
             write!(f, "\nlive        {}", self.live_terminals.join(", "))?;
         }

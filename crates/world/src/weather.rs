@@ -314,8 +314,13 @@ impl RainField {
         }
     }
 
+    /// Whether it has rain at a time, somewhere.
+    pub fn is_at(&self, t: Time) -> bool {
+        self.moment(t).is_some()
+    }
+
     /// Whether a place is ever in the field.
-    fn holds(&self, place: Geodetic) -> bool {
+    pub(crate) fn holds(&self, place: Geodetic) -> bool {
         let (lat, lon) = degrees(place);
         match &self.frames {
             Frames::Grid { grid, .. } => grid.around(lat, lon).is_some(),
@@ -486,6 +491,25 @@ impl Atmosphere {
         }
         self.weather = weather;
         Ok(())
+    }
+
+    /// What is to be known of weather that fits, but changes less than one may think.
+    pub(crate) fn doubt(&self, cells: &[Cell], gateways: &[Gateway]) -> Option<String> {
+        let Weather::Rain(field) = &self.weather else {
+            return None;
+        };
+        let over =
+            |places: &mut dyn Iterator<Item = Geodetic>| places.filter(|p| field.holds(*p)).count();
+        let dry = !cells.is_empty() && over(&mut cells.iter().map(|c| c.centre)) == 0;
+        dry.then(|| {
+            format!(
+                "the rain field ({}) covers none of the {} cells with demand, only {} of the {} gateways",
+                field.bounds,
+                cells.len(),
+                over(&mut gateways.iter().map(|g| g.place)),
+                gateways.len()
+            )
+        })
     }
 
     /// Works out what does not change from epoch to epoch, for these places.

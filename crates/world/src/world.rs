@@ -6,6 +6,7 @@
 use crate::climate::ClimateGrid;
 use crate::conditions::{self, ConditionError, Conditions};
 use crate::constellation::{self, Constellation, LeftOut};
+use crate::day_curve::DayCurve;
 use crate::demand::{self, CellDemand, Demand, cell_at, read_located};
 use crate::entitlement::Asked;
 use crate::files::Files;
@@ -48,6 +49,7 @@ pub struct World {
     pops: Arc<[PointOfPresence]>,
     pub(crate) scenario_profile: Arc<Profile>,
     pub(crate) demand: Arc<[Demand]>,
+    demand_by_hour: Option<DayCurve>,
     conditions: Conditions,
     region: Option<Arc<Region>>,
     // What the scenario makes of these under the conditions:
@@ -195,6 +197,7 @@ impl World {
             nearest_pop: NearestPop::without(&ground.pops, &[]),
             ground: ground.into(),
             demand: demand.into(),
+            demand_by_hour: scenario.demand_by_hour,
             lost: Arc::default(),
             reach_rad,
             cells: Arc::default(),
@@ -231,10 +234,13 @@ impl World {
                     world.profile.name
                 )));
             }
-            if let Err(error) = world.set_weather(weather) {
-                world
-                    .warnings
-                    .push(scenario.weather.at.error(error.to_string()));
+            let at = &scenario.weather.at;
+            match world.set_weather(weather) {
+                Err(error) => world.warnings.push(at.error(error.to_string())),
+                Ok(()) => {
+                    let doubt = world.atmosphere.doubt(&world.cells, &world.gateways);
+                    world.warnings.0.extend(doubt.map(|d| at.warning(d)));
+                }
             }
         }
         if world.warnings.has_errors() {
@@ -279,6 +285,19 @@ impl World {
     fn settle_weather(&mut self) {
         self.atmosphere
             .settle(&self.profile, &self.cells, &self.gateways);
+    }
+
+    /// How what the background asks changes over the day; `None`: it does not.
+    pub fn demand_by_hour(&self) -> Option<&DayCurve> {
+        self.demand_by_hour.as_ref()
+    }
+
+    /// This world with every place in its busiest hour at all times.
+    pub fn at_busiest_hour(&self) -> Self {
+        Self {
+            demand_by_hour: None,
+            ..self.clone()
+        }
     }
 
     /// This world under other conditions.
@@ -578,10 +597,15 @@ impl World {
             };
             (serves && matters()).then_some(state)
         });
-        let cells = self.with_live(&self.cells, |t| match &t.place {
-            TerminalPlace::Fixed(_) => None,
-            TerminalPlace::Moving(_) => Some(self.position(t, middle)),
-        });
+        let cells = match &self.demand_by_hour {
+            None => self.with_live(&self.cells, |t| match &t.place {
+                TerminalPlace::Fixed(_) => None,
+                TerminalPlace::Moving(_) => Some(self.position(t, middle)),
+            }),
+            Some(curve) => self.with_live(&at_hour(&self.open, curve, middle), |t| {
+                Some(self.position(t, middle))
+            }),
+        };
         let weather =
             self.atmosphere
                 .at(middle, &self.profile, &self.cells, &cells, &self.gateways);
@@ -740,6 +764,15 @@ fn background(demand: &[CellDemand], nearest_pop: &NearestPop) -> Vec<Cell> {
         ..empty_cell(d.cell, nearest_pop)
     };
     demand.par_iter().map(with_demand).collect()
+}
+
+/// The background at a time of the day. Every terminal of it asks the same part of what it asks in the busiest hour.
+fn at_hour(background: &[Cell], curve: &DayCurve, t: Time) -> Arc<[Cell]> {
+    let then = |cell: &Cell| Cell {
+        demand_kbps: (cell.demand_kbps as f64 * curve.at(t, cell.centre.lon_rad)).ceil() as u64,
+        ..*cell
+    };
+    background.par_iter().map(then).collect::<Vec<_>>().into()
 }
 
 fn empty_cell(index: CellIndex, nearest_pop: &NearestPop) -> Cell {

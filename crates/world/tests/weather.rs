@@ -245,6 +245,17 @@ fn weather_that_does_not_fit_is_refused() {
         error,
         "the rain field (latitude -60 to -59, longitude -120 to -119) holds no cell and no gateway of the scenario: it changes nothing"
     );
+    // Rain over a gateway alone is taken, with a warning: over Ireland, where this scenario asks nothing.
+    let text = format!("{TEXT}[weather]\nrain = \"ireland.csv\"\n");
+    let ireland = "lat_deg,lon_deg,rain_mm_h\n51,-11,10\n51,-5,10\n56,-11,10\n56,-5,10\n";
+    let beside = World::load("t.toml", &text, &Only(ireland), Time::default()).unwrap();
+    let warning = beside.warnings()[0].to_string();
+    assert!(
+        warning
+            .contains("the rain field (latitude 51 to 56, longitude -11 to -5) covers none of the")
+            && warning.contains("cells with demand, only "),
+        "{warning}"
+    );
     let past = field("lat_deg,lon_deg,rain_mm_h,time\n50,30,10,2020-01-01T00:00:00Z\n");
     assert!(matches!(
         world.set_weather(past),
