@@ -325,6 +325,15 @@ pub struct Plan {
     pub threads: Option<usize>,
 }
 
+/// See [`Report::by_hour`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ByHour {
+    /// Households: the busiest hour begins at 20, the quietest at 4 with 30 % of it
+    Residential,
+    /// The busiest hour's at every hour
+    Flat,
+}
+
 #[derive(Args, Debug)]
 #[command(after_help = "\
 AREA is an ISO 3166 code, a .geojson file of polygons, or a .csv file of H3 cells of resolution 5.
@@ -346,13 +355,17 @@ pub struct Report {
     /// How many terminals there are (a .csv of cells may have them in its column `terminals` instead)
     #[arg(long, value_name = "N")]
     pub terminals: Option<u64>,
-    /// What each terminal asks toward the ground, Mbit/s
+    /// What each terminal asks toward the ground in its busiest hour, Mbit/s
     #[arg(long, value_name = "MBPS", default_value_t = 5.0)]
     pub rate_mbps: f64,
+    /// How much of that is asked at each hour of the local day, theirs and the neighbours' (default: as the scenario says; if it does
+    /// not, residential)
+    #[arg(long, value_enum, value_name = "CURVE")]
+    pub by_hour: Option<ByHour>,
     /// Terminals over the rest of the world: the load that the same satellites carry. 0: none
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     pub neighbours: u64,
-    /// What each of them asks, Mbit/s
+    /// What each of them asks in its busiest hour, Mbit/s
     #[arg(long, value_name = "MBPS", default_value_t = 1.0)]
     pub neighbours_rate_mbps: f64,
     /// How long, for example 24h, 90m or 1d
@@ -374,6 +387,9 @@ pub struct Report {
     /// list that are licensed, planned or of unknown state)
     #[arg(long, value_name = "CSV")]
     pub candidates: Option<PathBuf>,
+    /// Rain that may come: a field of mm/h, .csv or .geojson, with times if it moves (default: a front that crosses the area)
+    #[arg(long, value_name = "FIELD")]
+    pub rain: Option<PathBuf>,
     /// Where the report is written
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

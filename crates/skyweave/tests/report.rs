@@ -138,6 +138,17 @@ fn adds_up(f: &Value) {
         assert!(epoch["delivered_kbps"].as_u64() <= epoch["region_delivered_kbps"].as_u64());
         without += 600.0 - epoch["terminals_served"].as_f64().unwrap();
     }
+    // Moldova at 1:56 by the sun (28.6 degrees east): 37.8 % of the busiest hour's 5 Mbit/s, for each of 600 terminals. A degree of longitude
+    // is 0.6 % of it.
+    let asked = totals["asked_mbps"].as_f64().unwrap();
+    assert!((asked - 5.0 * 0.378).abs() < 0.03, "{asked}");
+    assert_eq!(totals["asked_most_mbps"], 5.0);
+    assert!((sum(&f["epochs"], "demand_kbps") - 12.0 * 600.0 * 1e3 * asked).abs() < 1.0);
+    assert!((sum(&f["hours"], "demand_gbps") - 0.6 * asked).abs() < 1e-9);
+    // Conditions are compared in the busiest hour.
+    let own = f["curve"].as_array().unwrap().iter();
+    let own: Vec<&Value> = own.filter(|p| p["is_scenario"] == true).collect();
+    assert_eq!(own[0]["demand_gbps"], 3.0);
     // Served and unserved are all terminals, whichever way they are counted.
     let cells = f["cells"].as_array().unwrap().iter();
     let by_cell: f64 = cells
@@ -169,6 +180,10 @@ fn adds_up(f: &Value) {
             .collect()
     };
     let (losses, remedies) = (kinds(&f["losses"]), kinds(&f["remedies"]));
+    let front = f["losses"].as_array().unwrap().iter();
+    let front: Vec<&Value> = front.filter(|l| l["kind"] == "rain").collect();
+    assert_eq!(front[0]["samples"], 1);
+    assert!(front[0]["capacity_lost_percent"].as_f64() > Some(1.0));
     for kind in ["gateway", "gateway_pair", "satellites", "pop", "neighbours"] {
         assert!(losses.iter().any(|k| k == kind), "{kind}: {losses:?}");
     }
@@ -331,6 +346,28 @@ fn impossible_questions_get_clear_answers() {
     std::fs::write(&bad, "name,lat_deg,lon_deg\nA,95,0\n").unwrap();
     let candidates = ["--terminals", "10", "--candidates", &bad];
     ask("UA", &candidates, &["bad.csv:2", "lat_deg"]);
+    let rain = |csv: &str, words: &[&str]| {
+        let rain = at("rain.csv");
+        std::fs::write(&rain, csv).unwrap();
+        let more = ["--terminals", "10", "--neighbours", "0", "--rain", &rain];
+        ask("MD", &more, words);
+    };
+    rain(
+        "lat_deg,lon_deg,rain_mm_h\n47,28,900\n",
+        &["rain.csv:2", "rain_mm_h"],
+    );
+    let south = "lat_deg,lon_deg,rain_mm_h\n-60,-120,9\n-60,-119,9\n-59,-120,9\n-59,-119,9\n";
+    rain(south, &["latitude -60 to -59", "no cell and no gateway"]);
+    let yesterday = "time,lat_deg,lon_deg,rain_mm_h\n2026-05-22T00:00:00Z,46,28,9\n2026-05-22T00:00:00Z,46,29,9\n\
+        2026-05-22T00:00:00Z,48,28,9\n2026-05-22T00:00:00Z,48,29,9\n";
+    rain(
+        yesterday,
+        &[
+            "never rains at an instant",
+            "2026-05-22T00:00:00Z",
+            "the instants are 2026-05-21T00:00:12Z",
+        ],
+    );
 
     // A constellation that never comes near.
     let equator = at("equator.toml");
@@ -386,6 +423,8 @@ fn an_area_without_a_way_to_the_ground_is_told_cell_by_cell() {
         "5000",
         "--neighbours",
         "0",
+        "--by-hour",
+        "flat",
         "--for",
         "30s",
         "--samples",

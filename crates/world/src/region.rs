@@ -1,8 +1,9 @@
 //! The part of the world that matters to an area.
 //!
-//! With λ the greatest radius of a footprint, a satellite that serves the area stands within λ of it and may serve cells within 2λ;
-//! satellites that serve those stand within 3λ. Where few gateways are near, satellites count as far as traffic must go to
-//! find some. What is left out: what the load beyond 2λ takes of satellites at the rim and of distant gateways.
+//! With λ the radius of a footprint, a satellite that serves the area stands within λ of it and may serve cells within 2λ; satellites that
+//! serve those stand within 3λ. The load goes by the median satellite's λ, since at 2λ both ends see the satellite at the mask; the
+//! satellites by the greatest λ. Where few gateways are near, satellites count as far as traffic must go to find some. What is left out:
+//! what the load beyond 2λ takes of satellites at the rim and of distant gateways.
 
 use crate::conditions::ConditionError;
 use crate::problem::did_you_mean;
@@ -43,11 +44,11 @@ impl Region {
         parents.dedup();
         let core: Vec<Vec3> = parents.into_iter().map(direction).collect();
         let limit = world.scenario_profile.user.limit;
-        let footprints = world
-            .constellation
-            .serving()
-            .map(|e| footprint_rad(e, limit));
-        let footprint_rad = footprints.fold(0.0, f64::max);
+        let serving = world.constellation.serving();
+        let mut footprints: Vec<f64> = serving.map(|e| footprint_rad(e, limit)).collect();
+        footprints.sort_by(f64::total_cmp);
+        let median_rad = footprints.get(footprints.len() / 2).copied();
+        let footprint_rad = footprints.last().copied().unwrap_or(0.0);
         let mut gateways_rad: Vec<f64> = world
             .ground
             .gateways
@@ -62,7 +63,7 @@ impl Region {
                 .min(core::f64::consts::PI)
                 .cos()
         };
-        let load_cos = cosine(2.0 * footprint_rad);
+        let load_cos = cosine(2.0 * median_rad.unwrap_or(0.0));
         let cells = world.demand.par_iter().flat_map_iter(|d| &d.weights);
         let near = cells.filter(|(cell, _)| greatest_cosine(&core, direction(*cell)) >= load_cos);
         let mut load: Vec<CellIndex> = near.map(|(cell, _)| *cell).collect();

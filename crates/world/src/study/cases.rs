@@ -7,7 +7,7 @@ use crate::demand::cumulative_rounding;
 use crate::weather::{Atmosphere, Between, RainField, Weather};
 use crate::world::World;
 use serde::{Deserialize, Serialize};
-use skyweave_base::{CellId, EpochNumber};
+use skyweave_base::{CellId, EpochNumber, Span, Utc};
 use skyweave_plan::{Plan, Planner};
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub enum CaseKind {
     Pop,
     /// More load around the area.
     Neighbours,
-    /// A rain front over the middle of the area.
+    /// Rain that comes over the area.
     Rain,
     /// A gateway more.
     NewGateway,
@@ -126,7 +126,8 @@ pub struct CaseResult {
     pub before: Vec<Score>,
     /// The case in the same plans, each following the one before; the first follows the scenario's own.
     pub after: Vec<Score>,
-    /// The scenario and the case with the most terminals of the curve: what the network can deliver. Not for placements.
+    /// The scenario and the case with the most terminals of the curve: what the network can deliver. At every second sample (rain: at each),
+    /// and not for placements.
     pub full: Option<(u64, u64)>,
 }
 
@@ -134,55 +135,69 @@ pub struct CaseResult {
 /// 1. Plan the scenario at the sample's epoch and, one after the other, in the epochs of the window.
 /// 2. For each case plan the epochs of the window, the first of them after the scenario's plan of the sample's epoch: as when
 ///    something fails between two plans.
-/// 3. Plan both with the most terminals of the curve, from scratch.
-pub(super) fn run(study: &Study, epoch: EpochNumber, cases: &[Case]) -> Vec<CaseResult> {
+/// 3. At every second sample plan it at the sample's epoch with the most terminals of the curve, from scratch, as the curve has planned the
+///    scenario.
+pub(super) fn run(study: &Study, sample: u32, cases: &[Case]) -> Vec<CaseResult> {
+    let epoch = study.sample_epoch(sample);
     let after = |i: usize| EpochNumber(epoch.0 + i as i64);
-    let first = study.world.plan(epoch, None);
-    let before = window(study, &study.world, &first, after);
+    // What planners remember holds for all cases that have the scenario's cells.
+    let mut planner = Planner::default();
+    let first = planner.plan(&study.busiest.inputs(epoch), None);
+    let before = window(study, &planner, &study.busiest, &first, after);
     let full = CURVE[CURVE.len() - 1];
-    let most = |world: &World, conditions: &Conditions, kind: Option<CaseKind>| {
-        let mut world = study.with_terminals(world, conditions.clone(), full);
-        rain(study, kind, &mut world);
-        Score::of(&study.area, &world.plan(after(1), None)).delivered_kbps
-    };
-    let needs_full = cases.iter().any(|c| c.kind.is_loss() || c.kind.is_remedy());
-    let full_before = needs_full.then(|| most(&study.world, &Conditions::default(), None));
+    let full_before = study.curve[sample as usize].points[CURVE.len() - 1].delivered_kbps;
+    let mut of_full = Planner::default();
     let result = |case: &Case| {
+        if !study.has_sample(case, sample) {
+            return CaseResult {
+                before: before.clone(),
+                after: before.clone(),
+                full: None,
+            };
+        }
         let base = match (&study.richer, case.richer) {
             (Some(richer), true) => richer,
-            _ => &study.world,
+            _ => &study.busiest,
         };
         let mut world = study.under(base, case.conditions.clone());
-        rain(study, Some(case.kind), &mut world);
-        let has_full = case.kind.is_loss() || case.kind.is_remedy();
+        rain(study, case.kind, &mut world);
+        // A loss takes much the same of the capacity at each sample, and such a plan costs several others.
+        let is_turn = sample.is_multiple_of(2) || case.kind == CaseKind::Rain;
+        let asks_full = is_turn && (case.kind.is_loss() || case.kind.is_remedy());
+        let full_after = asks_full.then(|| {
+            let mut world = study.with_terminals(base, case.conditions.clone(), full);
+            rain(study, case.kind, &mut world);
+            let plan = of_full.plan(&world.inputs(epoch), None);
+            Score::of(&study.area, &plan).delivered_kbps
+        });
         CaseResult {
             before: before.clone(),
-            after: window(study, &world, &first, after),
-            full: full_before
-                .filter(|_| has_full)
-                .map(|kbps| (kbps, most(base, &case.conditions, Some(case.kind)))),
+            after: window(study, &planner, &world, &first, after),
+            full: full_after.map(|kbps| (full_before, kbps)),
         }
     };
     cases.iter().map(result).collect()
 }
 
-fn rain(study: &Study, kind: Option<CaseKind>, world: &mut World) {
-    if let (Some(CaseKind::Rain), Some(front)) = (kind, &study.front) {
-        let weather = Weather::Rain(Arc::clone(front));
+fn rain(study: &Study, kind: CaseKind, world: &mut World) {
+    if let (CaseKind::Rain, Some((_, field))) = (kind, &study.rain) {
+        let weather = Weather::Rain(Arc::clone(field));
         world
             .set_weather(weather)
-            .expect("a study has a front only if the area's cells lie in it");
+            .expect("a study has only rain that it has tried");
     }
 }
 
-/// Rain of 25 mm/h over the middle third of the area, from its south to its north: what temperate Europe exceeds for about an hour in
-/// a year (ITU-R P.837-1, table 1, rain zones E to H: 22 to 32 mm/h for 0.01 % of the time). `None` if the radio does not mind rain.
-pub(super) fn front(world: &World, area: &[AreaCell]) -> Option<Arc<RainField>> {
+/// Rain of 25 mm/h that crosses the area from west to east in the hours of the day, over a third of its width at a time and from its south
+/// to its north: what temperate Europe exceeds for about an hour in a year (ITU-R P.837-1, table 1, rain zones E to H: 22 to 32 mm/h for
+/// 0.01 % of the time). It has a frame at each sample, and passes into the next one between them. `None` if the radio does not mind rain.
+pub(super) fn front(study: &Study) -> Option<(String, Arc<RainField>)> {
     const RAIN_MM_H: f64 = 25.0;
-    let places = area.iter().filter_map(|c| {
-        let cell = h3o::CellIndex::try_from(c.id.0).ok()?;
-        Some(h3o::LatLng::from(cell))
-    });
+    // The last window's plans are over by then.
+    const LAST_S: i64 = 15 * (WINDOW as i64 + 2);
+    let cells = study.area.iter();
+    let places =
+        cells.filter_map(|c| Some(h3o::LatLng::from(h3o::CellIndex::try_from(c.id.0).ok()?)));
     let mut bounds = (f64::MAX, f64::MIN, f64::MAX, f64::MIN);
     for place in places {
         let (lat, lon) = (place.lat(), place.lng());
@@ -194,27 +209,48 @@ pub(super) fn front(world: &World, area: &[AreaCell]) -> Option<Arc<RainField>> 
         );
     }
     let (west, east, south, north) = bounds;
-    let third = (east - west) / 3.0;
-    let (west, east) = (west + third - 0.1, east - third + 0.1);
     let (south, north) = ((south - 0.5).max(-90.0), (north + 0.5).min(90.0));
+    let half = (east - west) / 6.0 + 0.1;
+    let samples = study.question.samples;
+    let frames = (0..samples).flat_map(|sample| {
+        let part = (f64::from(sample) + 0.5) / f64::from(samples);
+        let middle = west + part * (east - west);
+        let (west, east) = ((middle - half).max(-180.0), (middle + half).min(180.0));
+        let start = study.sample_epoch(sample).start();
+        let is_last = sample + 1 == samples;
+        let times = core::iter::once(0).chain(is_last.then_some(LAST_S));
+        times.map(move |s| {
+            let time = Utc::from(start + Span::from_secs(s));
+            format!(
+                r#"{{"type":"Feature","properties":{{"rain_mm_h":{RAIN_MM_H},"time":"{time}"}},"geometry":{{"type":"Polygon","coordinates":
+                [[[{west},{south}],[{east},{south}],[{east},{north}],[{west},{north}],[{west},{south}]]]}}}}"#
+            )
+        })
+    });
+    let frames: Vec<String> = frames.collect();
     let text = format!(
-        r#"{{"type":"Feature","properties":{{"rain_mm_h":{RAIN_MM_H}}},"geometry":{{"type":"Polygon","coordinates":
-        [[[{west},{south}],[{east},{south}],[{east},{north}],[{west},{north}],[{west},{south}]]]}}}}"#
+        r#"{{"type":"FeatureCollection","features":[{}]}}"#,
+        frames.join(",")
     );
     let field = RainField::parse("front.geojson", text.as_bytes(), Between::default()).ok()?;
     let field = Arc::new(field);
-    let mut tried = world.clone();
+    let mut tried = study.busiest.clone();
     let fits = tried.set_weather(Weather::Rain(Arc::clone(&field))).is_ok();
-    (fits && Atmosphere::matters_to(world.profile())).then_some(field)
+    let name = match samples {
+        1 => "a rain front over the middle of the area",
+        _ => "a rain front that crosses the area",
+    };
+    (fits && Atmosphere::matters_to(study.busiest.profile())).then(|| (name.to_owned(), field))
 }
 
 fn window(
     study: &Study,
+    planner: &Planner,
     world: &World,
     first: &Plan,
     after: impl Fn(usize) -> EpochNumber,
 ) -> Vec<Score> {
-    let mut planner = Planner::default();
+    let mut planner = planner.clone();
     let mut previous: Option<Plan> = None;
     let plans = (1..=WINDOW).map(|i| {
         let plan = planner.plan(&world.inputs(after(i)), previous.as_ref().or(Some(first)));
@@ -229,7 +265,7 @@ fn window(
 pub(super) fn losses_and_remedies(study: &Study) -> Vec<Case> {
     /// Pairs are looked for among so many of the gateways that carry most: the loss of two small ones is smaller still.
     const PAIRED: usize = 4;
-    let world = &study.world;
+    let world = &study.busiest;
     let mut cases = Vec::new();
     let mut case = |name: String, kind, conditions| {
         cases.push(Case {
@@ -288,9 +324,8 @@ pub(super) fn losses_and_remedies(study: &Study) -> Vec<Case> {
         let text = "load of the neighbours doubled".to_owned();
         case(text, CaseKind::Neighbours, others_times(others, 2.0));
     }
-    if study.front.is_some() {
-        let text = "a rain front over the middle of the area".to_owned();
-        case(text, CaseKind::Rain, Conditions::default());
+    if let Some((name, _)) = &study.rain {
+        case(name.clone(), CaseKind::Rain, Conditions::default());
     }
     let building = |additions| Conditions {
         additions,
@@ -337,7 +372,7 @@ fn gateways_used(study: &Study) -> Vec<usize> {
 /// Points of presence of the area's cells, ascending.
 fn pops_used(study: &Study) -> Vec<usize> {
     let mut pops = Vec::new();
-    let cells = study.world.cells.iter();
+    let cells = study.busiest.cells.iter();
     for cell in cells.filter(|c| study.area.binary_search_by_key(&c.id, |a| a.id).is_ok()) {
         pops.push(cell.pop.index());
     }
@@ -363,7 +398,7 @@ pub(super) fn placements(study: &Study) -> [(CaseKind, Vec<(CellId, u32)>); 2] {
     });
     let free = (0..study.area.len()).map(|i| {
         let full: u64 = study.curve.iter().map(|c| c.full_kbps[i]).sum();
-        let asked = cells[i].demand_kbps * study.curve.len() as u64;
+        let asked = cells[i].most_demand_kbps * study.curve.len() as u64;
         full.saturating_sub(asked)
     });
     let spread = |weights: Vec<u64>| {

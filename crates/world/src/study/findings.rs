@@ -27,6 +27,8 @@ pub struct Findings {
     pub samples: u32,
     /// The area as a whole.
     pub totals: Totals,
+    /// What is asked at each full hour of the local day, as a part of the busiest hour's; `None`: the same at all.
+    pub demand_by_hour: Option<[f64; 24]>,
     /// By hour of the day, UTC.
     pub hours: Vec<HourFinding>,
     /// By cell, ascending.
@@ -70,7 +72,7 @@ pub struct Totals {
     pub people_in_cells_with_terminals: u64,
     /// Terminals.
     pub terminals: u64,
-    /// What they ask together, Gbit/s.
+    /// What they ask together in the mean, Gbit/s.
     pub demand_gbps: f64,
     /// What they get in the mean, Gbit/s.
     pub delivered_gbps: f64,
@@ -80,8 +82,10 @@ pub struct Totals {
     pub cells_always_served: u64,
     /// Cells that were served in no plan.
     pub cells_never_served: u64,
-    /// What a terminal asks, Mbit/s.
+    /// What a terminal asks in the mean, Mbit/s.
     pub asked_mbps: f64,
+    /// What it asks in its busiest hour, Mbit/s.
+    pub asked_most_mbps: f64,
     /// Mean rate of a terminal, Mbit/s.
     pub rate_mbps: f64,
     /// Mean rate of the 5 % of terminals, over all plans, that get least, Mbit/s.
@@ -111,6 +115,8 @@ pub struct HourFinding {
     pub demand_gbps: f64,
     /// Delivered, Gbit/s.
     pub delivered_gbps: f64,
+    /// What a terminal asks in the mean, Mbit/s.
+    pub asked_mbps: f64,
     /// Mean rate of a terminal, Mbit/s.
     pub rate_mbps: f64,
     /// Mean rate of the 5 % that get least, Mbit/s.
@@ -165,7 +171,7 @@ pub struct InfeasibleFinding {
     pub lon_deg: f64,
     /// Terminals.
     pub terminals: u32,
-    /// What they ask together, Mbit/s.
+    /// The most that they ask together in a plan of the day, Mbit/s.
     pub asked_mbps: f64,
     /// The most that the beams in reach could bring at any of the samples, Mbit/s.
     pub most_mbps: f64,
@@ -188,6 +194,8 @@ pub struct EpochFinding {
     pub terminals: u64,
     /// Those in cells that are served.
     pub terminals_served: u64,
+    /// Asked by the area, kbit/s.
+    pub demand_kbps: u64,
     /// Delivered to the area, kbit/s.
     pub delivered_kbps: u64,
     /// Satellites that serve the area.
@@ -277,6 +285,8 @@ pub struct CaseFinding {
     pub name: String,
     /// What kind it is.
     pub kind: CaseKind,
+    /// At how many instants it was compared.
+    pub samples: u32,
     /// Terminals that lose (if below zero: gain) service in the plan that follows, mean over the samples.
     pub terminals_lost: f64,
     /// The same for good: in the last plan of the window.
@@ -438,7 +448,8 @@ pub(super) fn of(study: &Study) -> Findings {
         plans,
         samples: study.question.samples,
         totals: totals(study, &cells, &curve),
-        hours: day.hours.iter().map(|(&h, t)| hour(study, h, t)).collect(),
+        demand_by_hour: study.world.demand_by_hour().map(|curve| *curve.hours()),
+        hours: day.hours.iter().map(|(&h, t)| hour(h, t)).collect(),
         epochs: day
             .epochs
             .iter()
@@ -448,6 +459,7 @@ pub(super) fn of(study: &Study) -> Findings {
                 cells_served: e.cells_served,
                 terminals: e.terminals,
                 terminals_served: e.terminals_served,
+                demand_kbps: e.demand_kbps,
                 delivered_kbps: e.delivered_kbps,
                 satellites: e.satellites,
                 region_delivered_kbps: e.region_delivered_kbps,
@@ -527,6 +539,7 @@ fn totals(study: &Study, cells: &[CellFinding], curve: &[CurvePoint]) -> Totals 
         cells_always_served: tallies.clone().filter(|c| c.unserved.is_empty()).count() as u64,
         cells_never_served: tallies.filter(|c| c.served == 0).count() as u64,
         asked_mbps,
+        asked_most_mbps: mbps(study.rate_kbps.into()),
         rate_mbps: mbps(per(delivered, all.terminals as f64)),
         rate_worst_5_percent_mbps: worst * asked_mbps,
         rate_best_5_percent_mbps: best * asked_mbps,
@@ -566,15 +579,16 @@ fn tails(rates: &[u64]) -> (f64, f64) {
     (of(&mut (0..STEPS)), of(&mut (0..STEPS).rev()))
 }
 
-fn hour(study: &Study, hour_utc: u8, tally: &HourTally) -> HourFinding {
+fn hour(hour_utc: u8, tally: &HourTally) -> HourFinding {
     let plans = f64::from(tally.plans.max(1));
     let (worst, best) = tails(&tally.rates);
-    let asked_mbps = mbps(study.rate_kbps.into());
+    let asked_mbps = mbps(per(tally.demand_kbps as f64, tally.terminals as f64));
     HourFinding {
         hour_utc,
         availability_percent: percent(tally.terminals_served as f64, tally.terminals as f64),
         demand_gbps: gbps(tally.demand_kbps as f64 / plans),
         delivered_gbps: gbps(tally.delivered_kbps as f64 / plans),
+        asked_mbps,
         rate_mbps: mbps(per(tally.delivered_kbps as f64, tally.terminals as f64)),
         rate_worst_5_percent_mbps: worst * asked_mbps,
         rate_best_5_percent_mbps: best * asked_mbps,
@@ -729,6 +743,7 @@ fn compared(name: &str, kind: CaseKind, results: &[CaseResult]) -> CaseFinding {
     let (mut before, mut after) = (Score::default(), Score::default());
     let mut lost_after = 0.0;
     let (mut full_before, mut full_after) = (0.0, 0.0);
+    let with_full = results.iter().filter(|r| r.full.is_some()).count().max(1) as f64;
     let mut restored = Some(0);
     for result in results {
         before.add(&result.before[0]);
@@ -752,6 +767,7 @@ fn compared(name: &str, kind: CaseKind, results: &[CaseResult]) -> CaseFinding {
     CaseFinding {
         name: name.to_owned(),
         kind,
+        samples: results.len() as u32,
         terminals_lost: lost(before.terminals_served, after.terminals_served),
         terminals_lost_after: lost_after / samples,
         people_lost: lost(before.people_served, after.people_served),
@@ -760,7 +776,7 @@ fn compared(name: &str, kind: CaseKind, results: &[CaseResult]) -> CaseFinding {
             before.delivered_kbps as f64,
         ),
         capacity_lost_percent: percent(full_before - full_after, full_before),
-        capacity_lost_gbps: gbps((full_before - full_after) / samples),
+        capacity_lost_gbps: gbps((full_before - full_after) / with_full),
         plans_to_restore: restored,
     }
 }
@@ -838,11 +854,11 @@ fn infeasible(study: &Study) -> Vec<InfeasibleFinding> {
     let found = (0..study.area.len()).filter_map(|i| {
         let tally = &study.day.cells[i];
         let most_kbps = study.curve.iter().map(|c| c.alone_kbps[i]).max()?;
-        if tally.terminals == 0 || tally.demand_kbps <= most_kbps {
+        if tally.terminals == 0 || tally.most_demand_kbps <= most_kbps {
             return None;
         }
         let (lat_deg, lon_deg) = centre(study.area[i].id.0);
-        let asked = mbps(tally.demand_kbps as f64);
+        let asked = mbps(tally.most_demand_kbps as f64);
         let most = mbps(most_kbps as f64);
         let words = if most_kbps == 0 {
             "no satellite that may serve it was in its reach at any of the samples".to_owned()
@@ -856,7 +872,7 @@ fn infeasible(study: &Study) -> Vec<InfeasibleFinding> {
             )
         };
         let satisfied = u128::from(tally.terminals) * u128::from(most_kbps)
-            / u128::from(tally.demand_kbps);
+            / u128::from(tally.most_demand_kbps);
         Some(InfeasibleFinding {
             cell: study.area[i].id.to_string(),
             lat_deg,

@@ -19,11 +19,11 @@ pub use findings::{
 use crate::conditions::{ConditionError, Conditions, DemandChange, DemandTo, NewGateway};
 use crate::ground;
 use crate::problem::{Location, Problems};
-use crate::weather::RainField;
+use crate::weather::{Atmosphere, RainField, Weather, WeatherError};
 use crate::world::World;
 use h3o::CellIndex;
 use serde::{Deserialize, Serialize};
-use skyweave_base::{CellId, EpochNumber, Geodetic};
+use skyweave_base::{CellId, EpochNumber, Geodetic, Utc};
 use skyweave_plan::{Plan, Planner};
 use std::sync::Arc;
 use tally::DayTally;
@@ -38,8 +38,8 @@ pub const CURVE: [u64; 10] = [
 pub const WINDOW: usize = 3;
 /// How many terminals are placed in addition.
 pub const PLACED: u64 = 10_000;
-/// Cases in one task.
-const CASES_PER_TASK: usize = 6;
+/// Cases in one task: each task plans the scenario itself too.
+const CASES_PER_TASK: usize = 10;
 
 /// What is asked of a study.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +94,29 @@ pub enum StudyError {
         /// How far it is.
         distance_km: f64,
     },
+    /// Rain that does not fit the area or the hours.
+    #[error(transparent)]
+    Weather(#[from] WeatherError),
+    /// The radio does not mind rain.
+    #[error(
+        "the rates of the radio profile `{profile}` do not mind rain: a profile with link budgets does, such as starlink-mixed"
+    )]
+    NoRain {
+        /// The profile.
+        profile: String,
+    },
+    /// The rain comes at other times.
+    #[error(
+        "it never rains at an instant at which losses are compared: the rain field holds from {from} to {to}, the instants are {instants}; another --start, --for or --samples may help"
+    )]
+    Dry {
+        /// The field's first time.
+        from: Utc,
+        /// The field's last time.
+        to: Utc,
+        /// The samples.
+        instants: String,
+    },
     /// No plan is asked for.
     #[error("an empty study: expected at least one plan and one sample")]
     Empty,
@@ -111,15 +134,19 @@ pub(crate) struct AreaCell {
 #[derive(Debug)]
 pub struct Study {
     question: Question,
+    /// The region of the area.
     world: World,
-    /// The same with more satellites.
+    /// The same with every place in its busiest hour: what conditions are compared in.
+    busiest: World,
+    /// This with more satellites.
     richer: Option<World>,
     /// Ascending.
     area: Vec<AreaCell>,
     rate_kbps: u32,
     people_known: bool,
-    /// Rain over a part of the area, if the radio minds it.
-    front: Option<Arc<RainField>>,
+    /// Rain that comes over the area, if the radio minds it, and what it is called.
+    rain: Option<(String, Arc<RainField>)>,
+    warnings: Vec<String>,
     phase: Phase,
     day: DayTally,
     curve: Vec<CurveOutcome>,
@@ -170,7 +197,7 @@ impl Task {
         match *self {
             Self::Day { plans, .. } => u64::from(plans),
             Self::Curve { .. } => CURVE.len() as u64,
-            Self::Cases { cases, .. } => ((cases + 1) * (WINDOW + 1) + 1) as u64,
+            Self::Cases { cases, .. } => ((cases + 1) * (WINDOW + 1)) as u64,
         }
     }
 }
@@ -241,11 +268,14 @@ impl Study {
         if let Some(others) = &question.others {
             regional.under(others_times(others, 2.0))?;
         }
-        Ok(Self {
+        let richer = richer.map(|w| w.region(&question.area)).transpose()?;
+        let mut study = Self {
             rate_kbps: demand.rate_kbps,
             people_known: demand.weights_are_people,
-            front: cases::front(&regional, &area),
-            richer: richer.map(|w| w.region(&question.area)).transpose()?,
+            rain: None,
+            warnings: Vec::new(),
+            richer: richer.map(|w| w.at_busiest_hour()),
+            busiest: regional.at_busiest_hour(),
             world: regional,
             area,
             question,
@@ -256,7 +286,59 @@ impl Study {
             results: Vec::new(),
             placements: Vec::new(),
             first_open_case: 0,
-        })
+        };
+        study.rain = cases::front(&study);
+        Ok(study)
+    }
+
+    /// Takes a rain field, called so, in place of the front that crosses the area.
+    pub fn set_rain(&mut self, name: &str, field: Arc<RainField>) -> Result<(), StudyError> {
+        let profile = self.world.profile();
+        if !Atmosphere::matters_to(profile) {
+            return Err(StudyError::NoRain {
+                profile: profile.name.clone(),
+            });
+        }
+        let mut rainy = self.world.clone();
+        rainy.set_weather(Weather::Rain(Arc::clone(&field)))?;
+        let instants = (0..self.question.samples).map(|s| self.sample_epoch(s));
+        if let Some((from, to)) = field.times()
+            && !instants.clone().any(|epoch| field.is_at(epoch.start()))
+        {
+            let instants: Vec<String> = instants
+                .map(|epoch| Utc::from(epoch.start()).to_string())
+                .collect();
+            return Err(StudyError::Dry {
+                from: from.into(),
+                to: to.into(),
+                instants: instants.join(", "),
+            });
+        }
+        let holds = |cell: &AreaCell| {
+            let place = self.world.cell_place(cell.id);
+            place.is_some_and(|(centre, _)| field.holds(centre))
+        };
+        if !self.area.iter().any(holds) {
+            self.warnings.push(format!(
+                "the rain field {name} covers no cell of `{}`: what it takes is of what stands around it",
+                self.question.area
+            ));
+        }
+        self.rain = Some((format!("rain as in {name}"), field));
+        Ok(())
+    }
+
+    /// What may make results untrustworthy.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// False where a case has nothing to say of a sample: rain that has passed or is yet to come.
+    fn has_sample(&self, case: &Case, sample: u32) -> bool {
+        match (case.kind, &self.rain) {
+            (CaseKind::Rain, Some((_, field))) => field.is_at(self.sample_epoch(sample).start()),
+            _ => true,
+        }
     }
 
     /// The world that is planned: that part of the scenario's which matters to the area.
@@ -266,20 +348,18 @@ impl Study {
 
     /// What is to be done next; empty when all is done. All outcomes go to [`take`](Self::take) before the next.
     pub fn tasks(&self) -> Vec<Task> {
-        let samples = 0..self.question.samples;
         match self.phase {
-            Phase::Day => (0..self.question.plans)
-                .step_by(CHUNK as usize)
-                .map(|first| Task::Day {
+            Phase::Day => {
+                let plans = self.question.plans;
+                let day = (0..plans).step_by(CHUNK as usize).map(|first| Task::Day {
                     first,
-                    plans: CHUNK.min(self.question.plans - first),
-                })
-                .collect(),
-            Phase::Cases => {
-                let curve = samples.clone().map(|sample| Task::Curve { sample });
-                curve.chain(self.case_tasks()).collect()
+                    plans: CHUNK.min(plans - first),
+                });
+                let samples = 0..self.question.samples;
+                day.chain(samples.map(|sample| Task::Curve { sample }))
+                    .collect()
             }
-            Phase::Placement => self.case_tasks().collect(),
+            Phase::Cases | Phase::Placement => self.case_tasks().collect(),
             Phase::Done => Vec::new(),
         }
     }
@@ -316,11 +396,7 @@ impl Study {
                 sample,
                 first,
                 cases,
-            } => OutcomeKind::Cases(cases::run(
-                self,
-                self.sample_epoch(sample),
-                &self.cases[first..first + cases],
-            )),
+            } => OutcomeKind::Cases(cases::run(self, sample, &self.cases[first..first + cases])),
         })
     }
 
@@ -352,9 +428,11 @@ impl Study {
             match (task, outcome.0) {
                 (_, OutcomeKind::Day(tally)) => self.day.append(tally),
                 (_, OutcomeKind::Curve(curve)) => self.curve.push(curve),
-                (Task::Cases { first, .. }, OutcomeKind::Cases(found)) => {
-                    for (i, result) in found.into_iter().enumerate() {
-                        self.results[first + i].push(result);
+                (Task::Cases { sample, first, .. }, OutcomeKind::Cases(found)) => {
+                    for (i, result) in (*first..).zip(found) {
+                        if self.has_sample(&self.cases[i], *sample) {
+                            self.results[i].push(result);
+                        }
                     }
                 }
                 _ => {}
@@ -414,8 +492,8 @@ impl Study {
         let numbers = CURVE.iter().map(|&n| Some(n)).chain([None]);
         for number in numbers {
             let world = match number {
-                Some(n) => self.with_terminals(&self.world, Conditions::default(), n),
-                None => self.world.clone(),
+                Some(n) => self.with_terminals(&self.busiest, Conditions::default(), n),
+                None => self.busiest.clone(),
             };
             let plan = world.plan(epoch, None);
             points.push(Score::of(&self.area, &plan));
@@ -437,7 +515,7 @@ impl Study {
     /// What each cell of the area could have if nobody else asked anything: the best beam in its reach on each channel, but no
     /// more beams than terminals. The way to the ground is not counted.
     fn alone_kbps(&self, epoch: EpochNumber) -> Vec<u64> {
-        let inputs = self.world.inputs(epoch);
+        let inputs = self.busiest.inputs(epoch);
         let instance = skyweave_plan::instance(&inputs);
         let of_cell = |c: usize| {
             let best = instance.reach.best_kbps(c).unwrap_or(0);

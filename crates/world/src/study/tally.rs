@@ -33,6 +33,7 @@ pub(crate) struct EpochTally {
     pub(crate) cells_served: u32,
     pub(crate) terminals: u64,
     pub(crate) terminals_served: u64,
+    pub(crate) demand_kbps: u64,
     pub(crate) delivered_kbps: u64,
     /// Satellites that serve the area.
     pub(crate) satellites: u32,
@@ -44,7 +45,8 @@ pub(crate) struct EpochTally {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CellTally {
     pub(crate) terminals: u32,
-    pub(crate) demand_kbps: u64,
+    /// The most that it asks in a plan.
+    pub(crate) most_demand_kbps: u64,
     pub(crate) served: u32,
     pub(crate) delivered_kbps: u64,
     /// Delivered times round trip, kbit/s · µs: a weighted mean's numerator.
@@ -138,6 +140,7 @@ impl DayTally {
             cells_served: 0,
             terminals: 0,
             terminals_served: 0,
+            demand_kbps: 0,
             delivered_kbps: 0,
             satellites: 0,
             region_delivered_kbps: plan.cells.iter().map(|c| c.delivered_kbps).sum(),
@@ -150,11 +153,11 @@ impl DayTally {
             let tally = &mut self.cells[i];
             let terminals = u64::from(cell.terminals);
             tally.terminals = cell.terminals;
-            tally.demand_kbps = cell.demand_kbps;
+            tally.most_demand_kbps = tally.most_demand_kbps.max(cell.demand_kbps);
             tally.delivered_kbps += cell.delivered_kbps;
             epoch.terminals += terminals;
+            epoch.demand_kbps += cell.demand_kbps;
             epoch.delivered_kbps += cell.delivered_kbps;
-            of_hour.demand_kbps += cell.demand_kbps;
             let percent = (cell.delivered_kbps * 100)
                 .checked_div(cell.demand_kbps)
                 .unwrap_or(0);
@@ -198,6 +201,7 @@ impl DayTally {
         of_hour.plans += 1;
         of_hour.terminals += epoch.terminals;
         of_hour.terminals_served += epoch.terminals_served;
+        of_hour.demand_kbps += epoch.demand_kbps;
         of_hour.delivered_kbps += epoch.delivered_kbps;
         if has_previous {
             let served = plan.cells.iter().filter(|c| c.unserved.is_none());
@@ -238,7 +242,7 @@ impl DayTally {
         self.epochs.extend(next.epochs);
         for (sum, part) in self.cells.iter_mut().zip(next.cells) {
             sum.terminals = part.terminals;
-            sum.demand_kbps = part.demand_kbps;
+            sum.most_demand_kbps = sum.most_demand_kbps.max(part.most_demand_kbps);
             sum.served += part.served;
             sum.delivered_kbps += part.delivered_kbps;
             sum.round_trips += part.round_trips;

@@ -13,13 +13,13 @@ use anyhow::{Context, Result, bail};
 use scenario::{Composed, Source};
 use serde::{Deserialize, Serialize};
 use skyweave_world::study::{self, Findings, Outcome, Question, Study, Task};
-use skyweave_world::{Summary, World};
+use skyweave_world::{Between, RainField, Summary, World};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// All that a report says: the content of `report.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,8 +70,20 @@ pub(crate) fn report(args: &cli::Report) -> Result<ExitCode> {
     };
     let asked = format!("{question:?}");
     let mut study = Study::new(&world, richer.as_ref(), question)?;
+    let mut files = composed.files();
+    if let Some(path) = &args.rain {
+        let (name, bytes) = rain(&mut study, path)?;
+        if files.iter().any(|(known, _)| *known == name) {
+            bail!(
+                "--rain: another file of the scenario is called {name} too; rename one, as a report holds copies of both side by side"
+            );
+        }
+        files.push((name, bytes));
+    }
+    for warning in study.warnings() {
+        eprintln!("warning: {warning}");
+    }
     let text = composed.text(world.start());
-    let files = composed.files();
     let work = open_work(args, &text, &files, &asked)?;
     if !args.json {
         eprintln!("{}\n", study.world().summary());
@@ -105,6 +117,17 @@ pub(crate) fn report(args: &cli::Report) -> Result<ExitCode> {
         )?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the rain that may come from a file; its copy for the report's folder.
+fn rain(study: &mut Study, path: &Path) -> Result<(String, Vec<u8>)> {
+    let bytes =
+        std::fs::read(path).with_context(|| format!("cannot read the rain {}", path.display()))?;
+    let field = RainField::parse(&path.display().to_string(), &bytes, Between::default())
+        .map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    study.set_rain(&name, Arc::new(field))?;
+    Ok((format!("inputs/{name}"), bytes))
 }
 
 /// The page of a report.

@@ -45,12 +45,16 @@ pub(crate) fn in_short(content: &Content) -> Vec<String> {
     let t = &f.totals;
     let mut all = Vec::new();
     all.push(format!(
-        "{} of {} terminals are served in the mean ({}). A terminal gets {} of the {} Mbit/s that it asks; the 5 % with least get {}.",
+        "{} of {} terminals are served in the mean ({}). A terminal gets {} of the {} Mbit/s that it asks{}; the 5 % with least get {}.",
         thousands((t.availability_percent / 100.0 * t.terminals as f64).round() as u64),
         thousands(t.terminals),
         share(t.availability_percent),
         number(t.rate_mbps),
         number(t.asked_mbps),
+        match f.demand_by_hour {
+            Some(_) => " in the mean of the day",
+            None => "",
+        },
         number(t.rate_worst_5_percent_mbps),
     ));
     if t.people_known && t.people == t.people_in_cells_with_terminals {
@@ -337,9 +341,13 @@ impl Page {
     fn head(&mut self, content: &Content) {
         let f = &content.findings;
         let line = format!(
-            "{} terminals that ask {} Mbit/s each, from {} to {}, a plan each {} s ({} plans).",
+            "{} terminals that ask {} Mbit/s each{}, from {} to {}, a plan each {} s ({} plans).",
             thousands(f.totals.terminals),
-            number(f.totals.asked_mbps),
+            number(f.totals.asked_most_mbps),
+            match f.demand_by_hour {
+                Some(_) => " in their busiest hour",
+                None => "",
+            },
             f.first_plan,
             f.last_plan_end,
             f.step_s,
@@ -435,6 +443,10 @@ impl Page {
                 .map(|h| (f64::from(h.hour_utc), y(h)))
                 .collect(),
         };
+        let loads = [
+            line("asked", ORANGE, &|h| h.demand_gbps),
+            line("delivered", BLUE, &|h| h.delivered_gbps),
+        ];
         let rates = [
             line("mean", BLUE, &|h| h.rate_mbps),
             line("worst 5 %", ORANGE, &|h| h.rate_worst_5_percent_mbps),
@@ -447,13 +459,22 @@ impl Page {
                     "Rate by hour",
                     &charts::by_hour(&rates, "Mbit/s each terminal")?,
                     &line_legend(&rates),
-                    "What changes over the day is the sky alone: the demand is that of the busy hour, at every hour.",
+                    match f.demand_by_hour {
+                        Some(_) => "Few ask much at night, so that a terminal's rate follows what it asks; where the network is full it falls short of that.",
+                        None => "What changes over the day is the sky alone: the demand is that of the busiest hour, at every hour.",
+                    },
                 );
                 page.figure(
                     "Terminals served by hour",
                     &charts::by_hour(&availability, "% of terminals")?,
                     &line_legend(&availability),
                     "A dip is an hour in which satellites stand badly.",
+                );
+                page.figure(
+                    "Asked and delivered by hour",
+                    &charts::by_hour(&loads, "Gbit/s")?,
+                    &line_legend(&loads),
+                    "What is between the lines is asked and not delivered.",
                 );
                 Ok(())
             })?;
@@ -784,11 +805,21 @@ impl Page {
     fn losses(&mut self, f: &Findings) -> Result<()> {
         self.section("What breaks it", "losses");
         self.p(&format!(
-            "Each loss is planned at {} of the day: as it strikes between two plans, and in the {WINDOW} plans that follow. The network learns of \
-             a loss with its next plan, so that what is cut off stays so for up to 15 s. Capacity is what the area gets when a million terminals ask. A \
-             negative number is a gain.",
+            "Each loss is planned at {} of the day, with everybody in the busiest hour: as it strikes between two plans, and in the {WINDOW} plans \
+             that follow. The network learns of a loss with its next plan, so that what is cut off stays so for up to 15 s. Capacity is what the area gets \
+             when a million terminals ask. A negative number is a gain.",
             instants(f),
         ));
+        for rain in f
+            .losses
+            .iter()
+            .filter(|l| l.kind == CaseKind::Rain && l.samples < f.samples)
+        {
+            self.p(&format!(
+                "Of these instants it rains at {}: the loss by \"{}\" is their mean.",
+                rain.samples, rain.name,
+            ));
+        }
         let mut by_capacity: Vec<&CaseFinding> = f.losses.iter().collect();
         by_capacity.sort_by(|a, b| b.capacity_lost_percent.total_cmp(&a.capacity_lost_percent));
         let bars: Vec<(String, f64)> = by_capacity
@@ -964,9 +995,13 @@ impl Page {
         self.p(&format!(
             "Planned is the area with the load around it as far as one satellite can serve both; satellites and gateways beyond are left out, and the load \
              far away that uses distant gateways with them. The day is planned in chunks of an hour's quarter, each from scratch and then one plan after the \
-             other. Losses, remedies and the curve are means of {}. Demand is that of the busy hour throughout. What the planner leaves out is in \
+             other. Losses, remedies and the curve are means of {}, in the demand of the busiest hour. {} What the planner leaves out is in \
              docs/limitations.md and docs/planner.md of the program.",
             instants(f),
+            match f.demand_by_hour {
+                Some(_) => "The day has the demand of each place's hour.",
+                None => "So has the day.",
+            },
         ));
         let _ = writeln!(
             self.0,
@@ -1040,7 +1075,8 @@ pub(super) fn line_legend(lines: &[Line<'_>]) -> String {
     legend + "</p>"
 }
 
-/// Black on white; figures side by side on a desk, below each other on a phone; whole on paper.
+/// Black on white; figures side by side on a desk, below each other on a phone; whole on paper. There a heading and its introduction claim the
+/// room of what follows (`::after`, taken back by a margin): Chromium does not move them along with figures that do not fit.
 const STYLE: &str = "\
 :root{color:#1b1b1b;background:#fff;font:16px/1.5 system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif}\
 *{box-sizing:border-box;print-color-adjust:exact;-webkit-print-color-adjust:exact}\
@@ -1056,4 +1092,4 @@ figcaption{font-size:.9rem;color:#333;margin:.3rem 0}figcaption.title{font-weigh
 .wide{overflow-x:auto;margin:.6rem 0}table{border-collapse:collapse;font-size:.88rem;min-width:20rem}th,td{text-align:left;padding:.28rem .7rem .28rem 0;border-bottom:1px solid #ddd;vertical-align:top}th{border-bottom:2px solid #1b1b1b;vertical-align:bottom}.short-text{white-space:nowrap}td:first-child{min-width:9rem}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}th.n{white-space:normal;min-width:4.2rem}\
 pre{background:#f4f4f4;padding:.8rem;overflow-x:auto;font-size:.8rem}code{font-size:.9em}\
 @media(max-width:480px){main{padding:.6rem .8rem 2rem}h1{font-size:1.7rem}h2{font-size:1.2rem}}\
-@media print{@page{margin:14mm}:root{font-size:10.5pt}main{max-width:none;padding:0}.row{grid-template-columns:1fr 1fr}.wide{overflow:visible}table{font-size:8pt}tr,.tiles div,pre{break-inside:avoid}h2,h3{break-after:avoid}pre{white-space:pre-wrap;overflow-wrap:anywhere}}";
+@media print{@page{margin:14mm}:root{font-size:10.5pt}main{max-width:none;padding:0}.row{grid-template-columns:1fr 1fr}.wide{overflow:visible}table{font-size:8pt}tr,.tiles div,pre{break-inside:avoid}.row,h2,h3,h2+p,h3+p{break-inside:avoid}h2,h3{break-after:avoid}h2+p::after,h3+p::after,h3::after{content:\"\";display:block;height:25mm;margin-bottom:-25mm}h2+p::after{height:115mm;margin-bottom:-115mm}pre{white-space:pre-wrap;overflow-wrap:anywhere}}";

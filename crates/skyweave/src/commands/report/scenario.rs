@@ -3,6 +3,7 @@
 use crate::cli;
 use crate::commands::{Disk, ScenarioSource};
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use skyweave_base::{Time, Utc};
 use skyweave_world::{Files, FilesError, World};
@@ -13,6 +14,8 @@ use toml::{Table, Value};
 
 /// The area of the demand around the one that is planned.
 const OTHERS: &str = "world";
+/// What terminals ask over the day.
+const BY_HOUR: &str = "demand_by_hour";
 /// Satellites more, for the question whether they would help, per cent.
 const MORE_SATELLITES_PERCENT: f64 = 10.0;
 
@@ -77,6 +80,16 @@ impl Composed {
         let name = format!("report-{}", name.to_string_lossy().to_lowercase());
         table.insert("name".to_owned(), name.into());
         table.insert("demand".to_owned(), Value::Array(demand));
+        let by_hour = args.by_hour.and_then(|curve| curve.to_possible_value());
+        match by_hour {
+            Some(curve) => {
+                table.insert(BY_HOUR.to_owned(), curve.get_name().into());
+            }
+            None if table.contains_key(BY_HOUR) => {}
+            None => {
+                table.insert(BY_HOUR.to_owned(), "residential".into());
+            }
+        }
         if let (Some(start), Some(Value::Table(sky))) = (&args.start, table.get_mut("sky")) {
             sky.insert("start".to_owned(), start.clone().into());
         }
@@ -197,6 +210,14 @@ impl Composed {
             source(
                 "people",
                 "modelled from GeoNames' places and country totals; Ukraine: oblast totals of 1 January 2021, before the displacement of 2022".to_owned(),
+            ),
+            source(
+                "demand by hour",
+                match self.table.get(BY_HOUR) {
+                    Some(Value::String(word)) if word == "residential" => "households with fixed broadband in the United States, weekdays of 2019 (FCC Measuring Broadband America, after De Oliveira Moreira et al., arXiv 2012.09850), by mean solar time".to_owned(),
+                    Some(Value::Array(_)) => "given: 24 numbers, by mean solar time".to_owned(),
+                    _ => "none: the busiest hour's at every hour".to_owned(),
+                },
             ),
             source(
                 "lasers",

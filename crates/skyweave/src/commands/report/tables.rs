@@ -109,6 +109,7 @@ fn epochs(f: &Findings) -> Columns {
         ("cells_served", whole(r, |e| e.cells_served.into())),
         ("terminals", whole(r, |e| e.terminals)),
         ("terminals_served", whole(r, |e| e.terminals_served)),
+        ("demand_kbps", whole(r, |e| e.demand_kbps)),
         ("delivered_kbps", whole(r, |e| e.delivered_kbps)),
         ("satellites", whole(r, |e| e.satellites.into())),
         (
@@ -126,6 +127,7 @@ fn hours(f: &Findings) -> Columns {
         ("availability_percent", real(r, |h| h.availability_percent)),
         ("demand_gbps", real(r, |h| h.demand_gbps)),
         ("delivered_gbps", real(r, |h| h.delivered_gbps)),
+        ("asked_mbps", real(r, |h| h.asked_mbps)),
         ("rate_mbps", real(r, |h| h.rate_mbps)),
         (
             "rate_worst_5_percent_mbps",
@@ -194,6 +196,7 @@ fn cases(r: &[CaseFinding]) -> Columns {
             "kind",
             Column::Text(r.iter().map(|c| word(&c.kind)).collect()),
         ),
+        ("samples", whole(r, |c| c.samples.into())),
         ("terminals_lost", real(r, |c| c.terminals_lost)),
         ("terminals_lost_after", real(r, |c| c.terminals_lost_after)),
         ("people_lost", real(r, |c| c.people_lost)),
