@@ -59,6 +59,8 @@ pub(crate) struct Report {
 pub(crate) struct LiveTerminalReport {
     pub(crate) id: TerminalId,
     pub(crate) name: String,
+    /// Who it has proved to be; `None` without a service.
+    pub(crate) terminal: Option<UtId>,
     pub(crate) satellite: Option<String>,
     pub(crate) elevation_deg: Option<f64>,
     pub(crate) lasers: Option<usize>,
@@ -349,6 +351,7 @@ fn describe(
     let mut told = LiveTerminalReport {
         id: outcome.terminal,
         name: terminal.map_or_else(|| outcome.terminal.to_string(), |t| t.name.clone()),
+        terminal: None,
         satellite: None,
         elevation_deg: None,
         lasers: None,
@@ -528,10 +531,8 @@ impl LiveRun {
             for (terminal, schedule) in prepared.schedules {
                 dishes.schedule(terminal, schedule);
             }
-            for told in &mut prepared.report.live {
-                told.dish = dishes.address(told.id);
-            }
         }
+        self.introduce(&mut prepared.report.live);
         if let Some(network) = &self.network {
             network.install(Arc::new(prepared.table))?;
             network.publish(&serde_json::to_value(&prepared.report)?);
@@ -555,6 +556,15 @@ impl LiveRun {
         // Not before: a decision of now amends the plan that is told, too.
         drop(made);
         Ok(prepared.plan)
+    }
+
+    /// Says of live terminals what no plan knows: who they are, and where their dishes are reached.
+    fn introduce(&self, live: &mut [LiveTerminalReport]) {
+        let sessions = lock(&self.sessions);
+        for told in live {
+            told.terminal = sessions.get(&told.id).map(|s| s.terminal);
+            told.dish = self.dish(told.id);
+        }
     }
 
     /// Keeps plans ready until [`LiveRun::stop`] or until `epochs` plans were made in all and have passed.

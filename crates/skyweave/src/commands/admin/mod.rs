@@ -160,7 +160,8 @@ const EPOCH: &[Column] = &[
     ("moved terminals", "/report/moved_terminals"),
 ];
 const LIVE: &[Column] = &[
-    ("TERMINAL", "/name"),
+    ("NAME", "/name"),
+    ("TERMINAL", "/terminal"),
     ("SATELLITE", "/satellite"),
     ("GATEWAY", "/gateway"),
     ("POP", "/pop"),

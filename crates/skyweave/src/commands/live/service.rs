@@ -185,10 +185,7 @@ impl LiveRun {
                     done => done?,
                 }
             }
-            if let Some(dishes) = &self.dishes {
-                live.iter_mut()
-                    .for_each(|told| told.dish = dishes.address(told.id));
-            }
+            self.introduce(&mut live);
             let mut state = lock(&self.state);
             let epoch = made.plan.epoch.0;
             if let Some(report) = state.reports.iter_mut().find(|r| r.summary.epoch == epoch) {
