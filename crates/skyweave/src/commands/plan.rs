@@ -6,7 +6,7 @@ use super::{ScenarioSource, parse_time, planner_pool, progress};
 use crate::cli;
 use anyhow::{Context, Result};
 use skyweave_base::EpochNumber;
-use skyweave_plan::{Plan, Planner};
+use skyweave_plan::{Checker, Plan, Planner};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -36,7 +36,7 @@ pub(crate) fn plan(args: &cli::Plan) -> Result<ExitCode> {
     }
     let bar = progress(args.epochs, "planning");
     let pool = planner_pool(args.threads)?;
-    let mut planner = Planner::default();
+    let (mut planner, mut checker) = (Planner::default(), Checker::default());
     let mut previous: Option<Plan> = None;
     let mut broken_rules = 0;
     for i in 0..args.epochs {
@@ -57,7 +57,7 @@ pub(crate) fn plan(args: &cli::Plan) -> Result<ExitCode> {
                 false => writeln!(out, "{}", for_people(&summary))?,
             }
             if args.check {
-                let broken = pool.install(|| skyweave_plan::check(&inputs, &plan));
+                let broken = pool.install(|| checker.check(&inputs, &plan));
                 broken_rules += broken.len();
                 for violation in &broken {
                     eprintln!("epoch {epoch}: {violation}");
