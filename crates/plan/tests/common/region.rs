@@ -43,6 +43,12 @@ pub(crate) const REGIONS: [Region; 5] = [
 ];
 
 impl Region {
+    /// True if a country is part of it.
+    #[allow(dead_code)]
+    pub(crate) fn has(&self, country: &str) -> bool {
+        self.countries.contains(&country)
+    }
+
     /// The region under the built-in sky.
     pub(crate) fn world(&self, ask_kbps: u64) -> World {
         let data = Path::new(env!("CARGO_MANIFEST_DIR"))
