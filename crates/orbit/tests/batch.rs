@@ -228,8 +228,11 @@ proptest! {
             prop_assert!(ours.is_ok(), "{:?} for {:?} at {} min", ours, e, minutes);
             let scalar = sky.propagator(satellite).teme(t).unwrap();
             let apart_m = (ours.unwrap().position_m - scalar.position_m).norm();
+            // What a change of mean motion moves may cancel with drag; that the angle gone through is rounded never does.
+            let turned_rad = core::f64::consts::TAU * e.mean_motion_rev_day * minutes.abs() / 1440.0;
+            let angle_rad = KEPLER_RAD + f64::EPSILON * turned_rad;
             prop_assert!(
-                apart_m < SAME_M + KEPLER_RAD * (e.altitude_m() + 6_378_137.0) + conditioning_m,
+                apart_m < SAME_M + angle_rad * (e.altitude_m() + 6_378_137.0) + conditioning_m,
                 "{e:?} at {minutes} min: {apart_m} m apart, conditioning {conditioning_m} m"
             );
         }
