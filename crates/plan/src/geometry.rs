@@ -213,6 +213,41 @@ struct Part<'a> {
     kept_away: &'a mut [KeptAway],
 }
 
+impl<'a> Part<'a> {
+    /// Cuts it into parts of [`CHUNK`] cells, each with its room for pairs.
+    fn cut(self, rooms: &[usize]) -> Vec<Part<'a>> {
+        let Sightings {
+            mut satellites,
+            mut ranks,
+            mut kbps,
+            ..
+        } = self.sightings;
+        let (mut bounds, mut cells, mut kept_away) = (self.bounds, self.cells, self.kept_away);
+        let (mut first_cell, mut first_pair) = (self.first_cell, self.first_pair);
+        let mut parts = Vec::with_capacity(rooms.len());
+        for &room in rooms {
+            let count = CHUNK.min(cells.len());
+            let rates = room.min(kbps.len());
+            parts.push(Part {
+                first_cell,
+                first_pair,
+                sightings: Sightings {
+                    satellites: satellites.split_off_mut(..room).expect("room for all"),
+                    ranks: ranks.split_off_mut(..room).expect("room for all"),
+                    kbps: kbps.split_off_mut(..rates).expect("room for all, or none"),
+                    count: 0,
+                },
+                bounds: bounds.split_off_mut(..count).expect("a row for each cell"),
+                cells: cells.split_off_mut(..count).expect("one for each cell"),
+                kept_away: kept_away.split_off_mut(..count).expect("one for each cell"),
+            });
+            first_cell += count;
+            first_pair += room as u32;
+        }
+        parts
+    }
+}
+
 /// Memory for the next epoch: as much is needed each time.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
@@ -265,33 +300,22 @@ fn reach(
     reach.preference.resize(pairs, 0);
     kbps.resize(if survey.table.is_some() { pairs } else { 0 }, 0);
     let (bounds, satellites) = reach.satellites.rewrite(count, pairs);
-    {
-        let (mut satellites, mut ranks) = (satellites, reach.preference.as_mut_slice());
-        let (mut rates, mut bounds) = (kbps.as_mut_slice(), bounds);
-        let (mut cells, mut kept_away) = (cells.as_mut_slice(), kept_away.as_mut_slice());
-        let mut first_pair = 0;
-        let mut parts = Vec::with_capacity(rooms.len());
-        for (chunk, room) in rooms.into_iter().enumerate() {
-            let some = CHUNK.min(bounds.len());
-            let has_rates = if rates.is_empty() { 0 } else { room };
-            parts.push(Part {
-                first_cell: chunk * CHUNK,
-                first_pair,
-                sightings: Sightings {
-                    satellites: satellites.split_off_mut(..room).expect("room for all"),
-                    ranks: ranks.split_off_mut(..room).expect("room for all"),
-                    kbps: rates.split_off_mut(..has_rates).expect("room for all"),
-                    count: 0,
-                },
-                bounds: bounds.split_off_mut(..some).expect("a row for each cell"),
-                cells: cells.split_off_mut(..some).expect("one for each cell"),
-                kept_away: kept_away.split_off_mut(..some).expect("one for each cell"),
-            });
-            first_pair += room as u32;
-        }
-        let level = Level::new();
-        (parts.into_par_iter()).for_each(|part| dispatch!(level, simd => survey.fill(simd, part)));
-    }
+    let whole = Part {
+        first_cell: 0,
+        first_pair: 0,
+        sightings: Sightings {
+            satellites,
+            ranks: &mut reach.preference,
+            kbps: &mut kbps,
+            count: 0,
+        },
+        bounds,
+        cells: &mut cells,
+        kept_away: &mut kept_away,
+    };
+    let level = Level::new();
+    (whole.cut(&rooms).into_par_iter())
+        .for_each(|part| dispatch!(level, simd => survey.fill(simd, part)));
     reach.rates = match user.down {
         RateModel::Fixed(kbps) => Rates::Fixed(kbps),
         RateModel::ByElevation(_) | RateModel::LinkBudget(_) => Rates::PerPair(kbps),

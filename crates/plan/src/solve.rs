@@ -119,6 +119,8 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
     start(&mut board);
     let (unmet, all) = board.unmet();
     if rates_differ(instance) && unmet > all / SCARCE {
+        // Two would be large.
+        drop(board);
         let prices = Prices::new(instance, &first_budget);
         board = Board::new(instance, &lasers);
         board.set_budget(first_budget);
