@@ -164,7 +164,8 @@ impl Plan {
             Some(free)
         };
         let radio = u64::from(slot.radio_kbps.saturating_sub(slot.delivered_kbps));
-        let cell = self.cells.iter().find(|c| c.cell == slot.cell);
+        let cell = self.cells.binary_search_by_key(&slot.cell, |c| c.cell);
+        let cell = cell.map(|c| &self.cells[c]);
         let asked = cell.map_or(0, |c| c.demand_kbps.saturating_sub(c.delivered_kbps));
         way().unwrap_or(0).min(radio).min(asked)
     }
