@@ -126,7 +126,7 @@ impl Checker {
     pub fn check(&mut self, inputs: &Inputs, plan: &Plan) -> Vec<Violation> {
         let is_of = |(site, cell): (&Site, &Cell)| (site.id, site.centre) == (cell.id, cell.centre);
         let cells = &inputs.cells;
-        if self.sites.len() != cells.len() || !self.sites.iter().zip(cells.iter()).all(is_of) {
+        if self.sites.len() != cells.len() || !self.sites.par_iter().zip(&cells[..]).all(is_of) {
             self.sites = cells.par_iter().map(|cell| Site::of(cell, cells)).collect();
         }
         Audit::new(inputs, &self.sites, plan).run()
@@ -209,92 +209,11 @@ impl Fault {
     }
 }
 
-/// One plan under examination.
-struct Audit<'a> {
-    inputs: &'a Inputs,
-    /// By cell of the inputs.
-    sites: &'a [Site],
-    plan: &'a Plan,
-    /// Cells that have slots and the indices of these, ascending.
-    slots_of_cell: Vec<(CellId, u32)>,
-    /// Where those of each cell of the inputs begin in that list, and end.
-    ranges: Vec<(u32, u32)>,
-    /// The cell of each slot, as its position in the inputs.
-    cell_of_slot: Vec<Option<u32>>,
-    /// Loads added up from the landings.
-    feeder_kbps: BTreeMap<(GatewayId, SatId), u64>,
-    laser_kbps: BTreeMap<(SatId, SatId), u64>,
-    user_arc: ArcSearch,
-    feeder_arc: ArcSearch,
-    violations: Vec<Violation>,
-}
+/// What was found wrong.
+#[derive(Default)]
+struct Findings(Vec<Violation>);
 
-impl<'a> Audit<'a> {
-    fn new(inputs: &'a Inputs, sites: &'a [Site], plan: &'a Plan) -> Self {
-        let mut slots_of_cell: Vec<(CellId, u32)> = (plan.slots.iter().enumerate())
-            .map(|(i, slot)| (slot.cell, i as u32))
-            .collect();
-        slots_of_cell.par_sort_unstable();
-        let mut end = 0;
-        let ranges = sites.iter().map(|site| {
-            let ids = |from: usize| slots_of_cell[from..].iter().map(|&(id, _)| id);
-            let start = end + ids(end).take_while(|&id| id < site.id).count();
-            end = start + ids(start).take_while(|&id| id == site.id).count();
-            (start as u32, end as u32)
-        });
-        let ranges: Vec<(u32, u32)> = ranges.collect();
-        let mut cell_of_slot = vec![None; plan.slots.len()];
-        for (c, &(start, end)) in ranges.iter().enumerate() {
-            for &(_, slot) in &slots_of_cell[start as usize..end as usize] {
-                cell_of_slot[slot as usize] = Some(c as u32);
-            }
-        }
-        let mut feeder_kbps = BTreeMap::new();
-        let mut laser_kbps = BTreeMap::new();
-        for landing in &plan.landings {
-            if let Some(&last) = landing.path.last() {
-                add(
-                    feeder_kbps.entry((landing.gateway, last)).or_default(),
-                    landing.kbps,
-                );
-            }
-            for hop in landing.path.windows(2) {
-                add(
-                    laser_kbps.entry((hop[1], hop[0])).or_default(),
-                    landing.kbps,
-                );
-            }
-        }
-        Self {
-            inputs,
-            sites,
-            plan,
-            slots_of_cell,
-            ranges,
-            cell_of_slot,
-            feeder_kbps,
-            laser_kbps,
-            user_arc: ArcSearch::of(inputs.profile.user.limit),
-            feeder_arc: ArcSearch::of(inputs.profile.feeder.limit),
-            violations: Vec::new(),
-        }
-    }
-
-    fn run(mut self) -> Vec<Violation> {
-        self.epoch();
-        self.order();
-        self.cells();
-        self.slots();
-        self.beams();
-        self.neighbours();
-        self.landings();
-        self.feeders();
-        self.lasers();
-        self.terminals();
-        self.reasons();
-        self.violations
-    }
-
+impl Findings {
     fn report(
         &mut self,
         rule: Rule,
@@ -302,8 +221,24 @@ impl<'a> Audit<'a> {
         found: impl fmt::Display,
         allowed: impl fmt::Display,
     ) {
-        self.violations
-            .push(violation(rule, subject, found, allowed));
+        self.0.push(violation(rule, subject, found, allowed));
+    }
+
+    /// Looks at so many things; what it finds is in their order.
+    fn look_at_each(&mut self, count: usize, look: impl Fn(usize, &mut Self) + Sync) {
+        /// Things of one task.
+        const CHUNK: usize = 1 << 12;
+        let chunk = |chunk: usize| {
+            let mut found = Self::default();
+            (chunk * CHUNK..count.min((chunk + 1) * CHUNK)).for_each(|i| look(i, &mut found));
+            found.0
+        };
+        let found: Vec<Vec<Violation>> = (0..count.div_ceil(CHUNK))
+            .into_par_iter()
+            .with_max_len(1)
+            .map(chunk)
+            .collect();
+        found.into_iter().for_each(|found| self.0.extend(found));
     }
 
     /// Reports `found` if it is over `most`.
@@ -323,6 +258,124 @@ impl<'a> Audit<'a> {
                 format!("at most {most} {unit}"),
             );
         }
+    }
+}
+
+/// Slots by their cells, and where those of each site stand among them: see [`Audit`].
+type SlotsByCell = (Vec<(CellId, u32)>, Vec<(u32, u32)>);
+
+fn slots_by_cell(sites: &[Site], plan: &Plan) -> SlotsByCell {
+    let mut slots_of_cell: Vec<(CellId, u32)> = (plan.slots.iter().enumerate())
+        .map(|(i, slot)| (slot.cell, i as u32))
+        .collect();
+    slots_of_cell.par_sort_unstable();
+    let ids = |from: usize| slots_of_cell[from..].iter().map(|&(id, _)| id);
+    let of_sites = |sites: &[Site]| {
+        let mut end = slots_of_cell.partition_point(|&(id, _)| id < sites[0].id);
+        let ranges = sites.iter().map(|site| {
+            let start = end + ids(end).take_while(|&id| id < site.id).count();
+            end = start + ids(start).take_while(|&id| id == site.id).count();
+            (start as u32, end as u32)
+        });
+        ranges.collect::<Vec<_>>()
+    };
+    let ranges = sites.par_chunks(1 << 12).flat_map_iter(of_sites).collect();
+    (slots_of_cell, ranges)
+}
+
+/// Loads of feeder links and lasers, added up from the landings.
+type Loads = (
+    BTreeMap<(GatewayId, SatId), u64>,
+    BTreeMap<(SatId, SatId), u64>,
+);
+
+fn loads(plan: &Plan) -> Loads {
+    let (mut feeder_kbps, mut laser_kbps) = Loads::default();
+    for landing in &plan.landings {
+        if let Some(&last) = landing.path.last() {
+            add(
+                feeder_kbps.entry((landing.gateway, last)).or_default(),
+                landing.kbps,
+            );
+        }
+        for hop in landing.path.windows(2) {
+            add(
+                laser_kbps.entry((hop[1], hop[0])).or_default(),
+                landing.kbps,
+            );
+        }
+    }
+    (feeder_kbps, laser_kbps)
+}
+
+/// One plan under examination.
+struct Audit<'a> {
+    inputs: &'a Inputs,
+    /// By cell of the inputs.
+    sites: &'a [Site],
+    plan: &'a Plan,
+    /// Cells that have slots and the indices of these, ascending.
+    slots_of_cell: Vec<(CellId, u32)>,
+    /// The satellite, channel and beam of each of them.
+    uses: Vec<(SatId, u8, u8)>,
+    /// Where those of each cell of the inputs begin in that list, and end.
+    ranges: Vec<(u32, u32)>,
+    /// Loads added up from the landings.
+    feeder_kbps: BTreeMap<(GatewayId, SatId), u64>,
+    laser_kbps: BTreeMap<(SatId, SatId), u64>,
+    user_arc: ArcSearch,
+    feeder_arc: ArcSearch,
+}
+
+impl<'a> Audit<'a> {
+    fn new(inputs: &'a Inputs, sites: &'a [Site], plan: &'a Plan) -> Self {
+        let ((slots_of_cell, ranges), (feeder_kbps, laser_kbps)) =
+            rayon::join(|| slots_by_cell(sites, plan), || loads(plan));
+        let uses = (slots_of_cell.par_iter())
+            .map(|&(_, i)| {
+                let slot = &plan.slots[i as usize];
+                (slot.satellite, slot.channel, slot.beam)
+            })
+            .collect();
+        Self {
+            inputs,
+            sites,
+            plan,
+            slots_of_cell,
+            uses,
+            ranges,
+            feeder_kbps,
+            laser_kbps,
+            user_arc: ArcSearch::of(inputs.profile.user.limit),
+            feeder_arc: ArcSearch::of(inputs.profile.feeder.limit),
+        }
+    }
+
+    /// What is looked at, in the order in which it is reported.
+    const ASPECTS: [fn(&Self, &mut Findings); 11] = [
+        Self::epoch,
+        Self::order,
+        Self::cells,
+        Self::slots,
+        Self::beams,
+        Self::neighbours,
+        Self::landings,
+        Self::feeders,
+        Self::lasers,
+        Self::terminals,
+        Self::reasons,
+    ];
+
+    fn run(&self) -> Vec<Violation> {
+        let look = |aspect: &fn(&Self, &mut Findings)| {
+            let mut findings = Findings::default();
+            aspect(self, &mut findings);
+            findings.0
+        };
+        let found: Vec<Vec<Violation>> = (Self::ASPECTS.par_iter().with_max_len(1))
+            .map(look)
+            .collect();
+        found.concat()
     }
 
     fn satellite(&self, id: SatId) -> Option<&'a SatelliteState> {
@@ -346,14 +399,14 @@ impl<'a> Audit<'a> {
         self.inputs.gateways.get(id.index())
     }
 
-    fn epoch(&mut self) {
+    fn epoch(&self, faults: &mut Findings) {
         let (plan, epoch) = (self.plan, self.inputs.epoch);
         if plan.epoch != epoch {
-            self.report(Rule::Epoch, "plan", format!("epoch {}", plan.epoch), epoch);
+            faults.report(Rule::Epoch, "plan", format!("epoch {}", plan.epoch), epoch);
         }
         if (plan.start, plan.end) != (epoch.start(), epoch.end()) {
             let allowed = format!("{} to {}", epoch.start(), epoch.end());
-            self.report(
+            faults.report(
                 Rule::Epoch,
                 "plan",
                 format!("{} to {}", plan.start, plan.end),
@@ -362,7 +415,7 @@ impl<'a> Audit<'a> {
         }
         let satellites = self.inputs.satellites.len();
         if plan.satellites_in_service as usize != satellites {
-            self.report(
+            faults.report(
                 Rule::Epoch,
                 "satellites in service",
                 plan.satellites_in_service,
@@ -371,12 +424,12 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn order(&mut self) {
+    fn order(&self, faults: &mut Findings) {
         let plan = self.plan;
-        self.ascending("cells", &plan.cells, true, |c| c.cell);
+        self.ascending(faults, "cells", &plan.cells, true, |c| c.cell);
         // Two slots of a cell on one channel have a rule of their own.
-        self.ascending("slots", &plan.slots, false, |s| (s.cell, s.channel));
-        self.ascending("landings", &plan.landings, true, |l| {
+        self.ascending(faults, "slots", &plan.slots, false, |s| (s.cell, s.channel));
+        self.ascending(faults, "landings", &plan.landings, true, |l| {
             (
                 l.path.first().copied(),
                 l.path.len(),
@@ -384,13 +437,16 @@ impl<'a> Audit<'a> {
                 l.path.clone(),
             )
         });
-        self.ascending("feeders", &plan.feeders, true, |f| (f.gateway, f.satellite));
-        self.ascending("lasers", &plan.lasers, true, |l| (l.from, l.to));
-        self.ascending("terminals", &plan.terminals, true, |t| t.terminal);
+        self.ascending(faults, "feeders", &plan.feeders, true, |f| {
+            (f.gateway, f.satellite)
+        });
+        self.ascending(faults, "lasers", &plan.lasers, true, |l| (l.from, l.to));
+        self.ascending(faults, "terminals", &plan.terminals, true, |t| t.terminal);
     }
 
     fn ascending<T, K: Ord>(
-        &mut self,
+        &self,
+        faults: &mut Findings,
         list: &str,
         items: &[T],
         strictly: bool,
@@ -399,7 +455,7 @@ impl<'a> Audit<'a> {
         for (i, pair) in items.windows(2).enumerate() {
             let (before, after) = (key(&pair[0]), key(&pair[1]));
             if before > after || strictly && before == after {
-                self.report(
+                faults.report(
                     Rule::Order,
                     format!("{list} {i} and {}", i + 1),
                     "out of order",
@@ -409,7 +465,7 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn cells(&mut self) {
+    fn cells(&self, faults: &mut Findings) {
         let plan = self.plan;
         let mut stated: Vec<&CellOutcome> = plan.cells.iter().collect();
         stated.sort_by_key(|c| c.cell);
@@ -425,16 +481,15 @@ impl<'a> Audit<'a> {
             };
             is_last(after).then(|| stated[after - 1])
         };
-        let found: Vec<Violation> = (self.inputs.cells.par_iter().enumerate())
-            .flat_map_iter(|(c, cell)| self.cell_outcome(c, cell, stated_for(c, cell.id)))
-            .collect();
-        self.violations.extend(found);
+        faults.look_at_each(self.sites.len(), |c, found| {
+            self.cell_outcome(c, stated_for(c, self.sites[c].id), found);
+        });
         stated.dedup_by_key(|c| c.cell);
         let mut known = self.sites.iter().map(|site| site.id).peekable();
         for outcome in stated {
             while known.next_if(|&id| id < outcome.cell).is_some() {}
             if known.peek() != Some(&outcome.cell) {
-                self.report(
+                faults.report(
                     Rule::CellsAccounted,
                     format_args!("cell {}", outcome.cell),
                     "in the plan",
@@ -444,15 +499,10 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn cell_outcome(&self, c: usize, cell: &Cell, outcome: Option<&CellOutcome>) -> Vec<Violation> {
-        let mut found = Vec::new();
+    fn cell_outcome(&self, c: usize, outcome: Option<&CellOutcome>, found: &mut Findings) {
+        let cell = &self.inputs.cells[c];
         let mut wrong = |rule, what: String, allowed: String| {
-            found.push(violation(
-                rule,
-                format_args!("cell {}", cell.id),
-                what,
-                allowed,
-            ));
+            found.report(rule, format_args!("cell {}", cell.id), what, allowed);
         };
         let Some(outcome) = outcome else {
             wrong(
@@ -460,7 +510,7 @@ impl<'a> Audit<'a> {
                 "not in the plan".into(),
                 "every cell of the inputs".into(),
             );
-            return found;
+            return;
         };
         if (outcome.terminals, outcome.demand_kbps) != (cell.terminals, cell.demand_kbps) {
             let say = |terminals, kbps| format!("{terminals} terminals asking {kbps} kbit/s");
@@ -506,7 +556,6 @@ impl<'a> Audit<'a> {
                 cell.terminals.to_string(),
             );
         }
-        found
     }
 
     /// The slots of a cell of the inputs.
@@ -517,20 +566,26 @@ impl<'a> Audit<'a> {
             .map(move |&(_, i)| &plan.slots[i as usize])
     }
 
-    fn slots(&mut self) {
-        let found: Vec<Violation> = (self.plan.slots.par_iter().zip(&self.cell_of_slot))
-            .flat_map_iter(|(slot, &cell)| self.slot(slot, cell.map(|c| c as usize)))
-            .collect();
-        self.violations.extend(found);
+    fn slots(&self, faults: &mut Findings) {
+        faults.look_at_each(self.sites.len(), |c, found| {
+            self.slots_of(c)
+                .for_each(|slot| self.slot(slot, Some(c), found));
+        });
+        // Between those of the cells stand those of none.
+        let all = self.slots_of_cell.len() as u32;
+        let mut end = 0;
+        for &(start, next) in self.ranges.iter().chain([&(all, all)]) {
+            for &(_, i) in &self.slots_of_cell[end as usize..start as usize] {
+                self.slot(&self.plan.slots[i as usize], None, faults);
+            }
+            end = next;
+        }
     }
 
-    fn slot(&self, slot: &Slot, cell: Option<usize>) -> Vec<Violation> {
-        let mut found = Vec::new();
-        let subject = || describe(slot);
+    fn slot(&self, slot: &Slot, cell: Option<usize>, found: &mut Findings) {
         let user = &self.inputs.profile.user;
-        let mut wrong = |rule, what: String, allowed: String| {
-            found.push(violation(rule, subject(), what, allowed))
-        };
+        let mut wrong =
+            |rule, what: String, allowed: String| found.report(rule, describe(slot), what, allowed);
         if slot.channel >= user.channels {
             wrong(
                 Rule::SlotExists,
@@ -591,7 +646,7 @@ impl<'a> Audit<'a> {
             );
         }
         let (Some(cell), Some(satellite)) = (cell, satellite) else {
-            return found;
+            return;
         };
         let fade = self.fade(cell);
         let here = &self.sites[cell].here;
@@ -618,7 +673,6 @@ impl<'a> Audit<'a> {
             };
             wrong(rule, fault.found(), fault.allowed());
         }
-        found
     }
 
     /// What the radio carries in some of a beam's slices for the whole epoch: at the worse of its ends.
@@ -735,32 +789,42 @@ impl<'a> Audit<'a> {
     }
 
     /// Slices of each beam, and a channel once in a cell.
-    fn beams(&mut self) {
-        let mut used: Vec<(SatId, u8, u8, u8)> = (self.plan.slots.iter())
-            .map(|s| (s.satellite, s.channel, s.beam, s.slices))
+    fn beams(&self, faults: &mut Findings) {
+        // Satellite, channel, beam and slices in one number: there are many to be sorted.
+        let mut used: Vec<u64> = (self.plan.slots.iter())
+            .map(|s| {
+                let beam = u64::from(s.satellite.0) << 16 | u64::from(s.channel) << 8;
+                (beam | u64::from(s.beam)) << 8 | u64::from(s.slices)
+            })
             .collect();
         used.par_sort_unstable();
         let slices = u64::from(self.inputs.profile.user.time_slices);
-        for same in used.chunk_by(|a, b| (a.0, a.1, a.2) == (b.0, b.1, b.2)) {
-            let (satellite, channel, beam, _) = same[0];
-            self.at_most(
+        for same in used.chunk_by(|a, b| a >> 8 == b >> 8) {
+            let [.., channel, beam, _] = same[0].to_be_bytes();
+            let satellite = SatId((same[0] >> 24) as u32);
+            faults.at_most(
                 Rule::TimeSlices,
                 format_args!("satellite {satellite}, channel {channel}, beam {beam}"),
-                same.iter().map(|s| u64::from(s.3)).sum(),
+                same.iter().map(|slices| slices & 0xff).sum(),
                 slices,
                 "time slices",
             );
         }
-        let mut channels: Vec<(CellId, u8)> = self
-            .plan
-            .slots
-            .iter()
-            .map(|s| (s.cell, s.channel))
+        let repeated = |slots: &[(CellId, u32)]| {
+            let slot = |&(_, i): &(CellId, u32)| self.plan.slots[i as usize].channel;
+            let mut channels: Vec<u8> = slots.iter().map(slot).collect();
+            channels.sort_unstable();
+            let pairs = channels.windows(2).filter(|pair| pair[0] == pair[1]);
+            let repeated = pairs.map(|pair| (slots[0].0, pair[0]));
+            repeated.collect::<Vec<_>>()
+        };
+        let repeated: Vec<(CellId, u8)> = (self.slots_of_cell)
+            .par_chunk_by(|a, b| a.0 == b.0)
+            .filter(|slots| slots.len() > 1)
+            .flat_map_iter(repeated)
             .collect();
-        channels.par_sort_unstable();
-        for pair in channels.windows(2).filter(|pair| pair[0] == pair[1]) {
-            let (cell, channel) = pair[0];
-            self.report(
+        for (cell, channel) in repeated {
+            faults.report(
                 Rule::ChannelOncePerCell,
                 format!("cell {cell}, channel {channel}"),
                 "two slots",
@@ -769,50 +833,47 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn neighbours(&mut self) {
-        let found: Vec<Violation> = (0..self.sites.len())
-            .into_par_iter()
-            .flat_map_iter(|c| self.disturbed_by(c))
-            .collect();
-        self.violations.extend(found);
+    fn neighbours(&self, faults: &mut Findings) {
+        faults.look_at_each(self.sites.len(), |c, found| self.disturbed_by(c, found));
     }
 
     /// Slots of a cell and of a later neighbour on two beams of one channel of a satellite.
-    fn disturbed_by(&self, c: usize) -> Vec<Violation> {
-        let mut found = Vec::new();
+    fn disturbed_by(&self, c: usize, found: &mut Findings) {
+        let slots_of = |(start, end): (u32, u32)| start as usize..end as usize;
+        let own = slots_of(self.ranges[c]);
         for &other in self.sites[c].later_neighbours.iter().flatten() {
-            for (one, two) in self
-                .slots_of(c)
-                .flat_map(|one| self.slots_of(other as usize).map(move |two| (one, two)))
-            {
-                let same = (one.satellite, one.channel) == (two.satellite, two.channel);
-                if same && one.beam != two.beam {
-                    found.push(violation(
+            let theirs = slots_of(self.ranges[other as usize]);
+            for (i, one) in own.clone().zip(&self.uses[own.clone()]) {
+                for (j, two) in theirs.clone().zip(&self.uses[theirs.clone()]) {
+                    if (one.0, one.1) != (two.0, two.1) || one.2 == two.2 {
+                        continue;
+                    }
+                    found.report(
                         Rule::NeighbourChannel,
                         format!(
                             "satellite {}, channel {}, cells {} and {}",
-                            one.satellite, one.channel, one.cell, two.cell
+                            one.0, one.1, self.slots_of_cell[i].0, self.slots_of_cell[j].0
                         ),
-                        format!("beams {} and {}", one.beam, two.beam),
+                        format!("beams {} and {}", one.2, two.2),
                         "one beam in turn, or two channels",
-                    ));
+                    );
                 }
             }
         }
-        found
     }
 
-    fn landings(&mut self) {
-        let mut of_satellite: Vec<(SatId, u32)> = (self.plan.slots.iter())
-            .map(|s| (s.satellite, s.delivered_kbps))
+    fn landings(&self, faults: &mut Findings) {
+        let mut of_satellite: Vec<u64> = (self.plan.slots.iter())
+            .map(|s| u64::from(s.satellite.0) << 32 | u64::from(s.delivered_kbps))
             .collect();
         of_satellite.par_sort_unstable();
-        let delivered: BTreeMap<SatId, u64> = (of_satellite.chunk_by(|a, b| a.0 == b.0))
-            .map(|same| (same[0].0, same.iter().map(|s| u64::from(s.1)).sum()))
+        let sum = |same: &[u64]| same.iter().map(|slot| slot & u64::from(u32::MAX)).sum();
+        let delivered: BTreeMap<SatId, u64> = (of_satellite.chunk_by(|a, b| a >> 32 == b >> 32))
+            .map(|same| (SatId((same[0] >> 32) as u32), sum(same)))
             .collect();
         let mut landed: BTreeMap<SatId, u64> = BTreeMap::new();
         for (i, landing) in self.plan.landings.iter().enumerate() {
-            self.landing_path(i, landing);
+            self.landing_path(faults, i, landing);
             if let Some(&first) = landing.path.first() {
                 add(landed.entry(first).or_default(), landing.kbps);
             }
@@ -823,7 +884,7 @@ impl<'a> Audit<'a> {
             if of(&delivered) != of(&landed) {
                 let found = format!("{} kbit/s on its landings", of(&landed));
                 let allowed = format!("{}, what its slots deliver", of(&delivered));
-                self.report(
+                faults.report(
                     Rule::LandingSum,
                     format!("satellite {satellite}"),
                     found,
@@ -833,13 +894,13 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn landing_path(&mut self, i: usize, landing: &Landing) {
+    fn landing_path(&self, faults: &mut Findings, i: usize, landing: &Landing) {
         let subject = format!("landing {i}");
         let mut seen = BTreeSet::new();
         for &satellite in &landing.path {
             if self.satellite(satellite).is_none() {
                 let found = format!("satellite {satellite} out of service");
-                self.report(
+                faults.report(
                     Rule::LandingPath,
                     &subject,
                     found,
@@ -847,7 +908,7 @@ impl<'a> Audit<'a> {
                 );
             }
             if !seen.insert(satellite) {
-                self.report(
+                faults.report(
                     Rule::LandingPath,
                     &subject,
                     format!("satellite {satellite} twice"),
@@ -856,15 +917,15 @@ impl<'a> Audit<'a> {
             }
         }
         if landing.path.is_empty() {
-            self.report(Rule::LandingPath, &subject, "no satellite", "at least one");
+            faults.report(Rule::LandingPath, &subject, "no satellite", "at least one");
         }
         if self.gateway(landing.gateway).is_none() {
             let found = format!("gateway {}", landing.gateway);
-            self.report(Rule::LandingPath, &subject, found, "gateways of the inputs");
+            faults.report(Rule::LandingPath, &subject, found, "gateways of the inputs");
         }
     }
 
-    fn feeders(&mut self) {
+    fn feeders(&self, faults: &mut Findings) {
         let stated: BTreeMap<_, _> = self
             .plan
             .feeders
@@ -875,7 +936,7 @@ impl<'a> Audit<'a> {
         let name = |(gateway, satellite): (GatewayId, SatId)| {
             format!("gateway {gateway}, satellite {satellite}")
         };
-        self.same_loads(Rule::FeederSum, &stated, &loads, name);
+        self.same_loads(faults, Rule::FeederSum, &stated, &loads, name);
         let profile = self.inputs.profile.clone();
         let limits = &profile.feeder;
         let mut of_gateway: BTreeMap<GatewayId, (u64, u64)> = BTreeMap::new();
@@ -887,7 +948,7 @@ impl<'a> Audit<'a> {
                 }
                 _ => limits.antenna_kbps,
             };
-            self.at_most(
+            faults.at_most(
                 Rule::AntennaRate,
                 name((gateway, satellite)),
                 kbps,
@@ -902,7 +963,7 @@ impl<'a> Audit<'a> {
                 && let Some(fault) = self.feeder_fault(site, &Observer::at(site.place), state)
             {
                 let subject = name((gateway, satellite));
-                self.report(Rule::FeederMask, subject, fault.found(), fault.allowed());
+                faults.report(Rule::FeederMask, subject, fault.found(), fault.allowed());
             }
         }
         for (gateway, (links, total)) in of_gateway {
@@ -912,9 +973,9 @@ impl<'a> Audit<'a> {
             let antennas = u64::from(site.antennas);
             let subject = format!("gateway {gateway} ({})", site.name);
             let most = antennas.saturating_mul(limits.antenna_kbps);
-            self.at_most(Rule::GatewayRate, &subject, total, most, "kbit/s");
+            faults.at_most(Rule::GatewayRate, &subject, total, most, "kbit/s");
             if limits.antennas_track_one_satellite {
-                self.at_most(
+                faults.at_most(
                     Rule::GatewayAntennas,
                     &subject,
                     links,
@@ -925,7 +986,7 @@ impl<'a> Audit<'a> {
         }
         for (satellite, total) in of_satellite {
             let subject = format!("satellite {satellite}");
-            self.at_most(
+            faults.at_most(
                 Rule::SatelliteFeederRate,
                 subject,
                 total,
@@ -935,7 +996,7 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn lasers(&mut self) {
+    fn lasers(&self, faults: &mut Findings) {
         let stated: BTreeMap<_, _> = self
             .plan
             .lasers
@@ -944,20 +1005,21 @@ impl<'a> Audit<'a> {
             .collect();
         let loads = self.laser_kbps.clone();
         let name = |(from, to): (SatId, SatId)| format!("laser from satellite {from} to {to}");
-        self.same_loads(Rule::LaserSum, &stated, &loads, name);
+        self.same_loads(faults, Rule::LaserSum, &stated, &loads, name);
         let most = self.inputs.profile.laser.kbps;
         for (&(from, to), &kbps) in &loads {
-            self.at_most(Rule::LaserRate, name((from, to)), kbps, most, "kbit/s");
+            faults.at_most(Rule::LaserRate, name((from, to)), kbps, most, "kbit/s");
             if let (Some(a), Some(b)) = (self.satellite(from), self.satellite(to))
                 && let Some((found, allowed)) = self.laser_fault(a, b)
             {
-                self.report(Rule::Laser, name((from, to)), found, allowed);
+                faults.report(Rule::Laser, name((from, to)), found, allowed);
             }
         }
     }
 
     fn same_loads<K: Ord + Copy>(
-        &mut self,
+        &self,
+        faults: &mut Findings,
         rule: Rule,
         stated: &BTreeMap<K, u64>,
         loads: &BTreeMap<K, u64>,
@@ -970,7 +1032,7 @@ impl<'a> Audit<'a> {
                     .map_or("nothing".into(), |kbps| format!("{kbps} kbit/s"))
             };
             if stated.get(&key) != loads.get(&key) {
-                self.report(
+                faults.report(
                     rule,
                     name(key),
                     say(stated),
@@ -980,7 +1042,7 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn terminals(&mut self) {
+    fn terminals(&self, faults: &mut Findings) {
         let inputs = self.inputs;
         let stated: BTreeMap<_, _> = self
             .plan
@@ -992,7 +1054,7 @@ impl<'a> Audit<'a> {
         for live in inputs.live.iter() {
             let subject = format!("terminal {}", live.id);
             let Some(outcome) = stated.get(&live.id) else {
-                self.report(
+                faults.report(
                     Rule::TerminalsAccounted,
                     subject,
                     "not in the plan",
@@ -1001,7 +1063,7 @@ impl<'a> Audit<'a> {
                 continue;
             };
             if outcome.cell != live.cell {
-                self.report(
+                faults.report(
                     Rule::TerminalsAccounted,
                     &subject,
                     format!("cell {}", outcome.cell),
@@ -1014,11 +1076,11 @@ impl<'a> Audit<'a> {
             if service.access > live.access || service.access == Access::None {
                 let found = format!("served, access {:?}", service.access);
                 let allowed = format!("at most {:?}", live.access);
-                self.report(Rule::TerminalAccess, &subject, found, allowed);
+                faults.report(Rule::TerminalAccess, &subject, found, allowed);
             }
             let Some(slot) = self.plan.slots.get(service.slot as usize) else {
                 let allowed = format!("below {}", self.plan.slots.len());
-                self.report(
+                faults.report(
                     Rule::TerminalSlot,
                     subject,
                     format!("slot {}", service.slot),
@@ -1027,7 +1089,7 @@ impl<'a> Audit<'a> {
                 continue;
             };
             if slot.cell != live.cell {
-                self.report(
+                faults.report(
                     Rule::TerminalSlot,
                     &subject,
                     format!("a slot of cell {}", slot.cell),
@@ -1038,23 +1100,23 @@ impl<'a> Audit<'a> {
                 && cell.pop != service.pop
             {
                 let found = format!("point of presence {}", service.pop);
-                self.report(Rule::TerminalSlot, &subject, found, cell.pop);
+                faults.report(Rule::TerminalSlot, &subject, found, cell.pop);
             }
-            self.at_most(
+            faults.at_most(
                 Rule::TerminalShare,
                 &subject,
                 service.down_kbps.into(),
                 live.ask_kbps.into(),
                 "kbit/s down",
             );
-            self.at_most(
+            faults.at_most(
                 Rule::TerminalShare,
                 &subject,
                 service.up_kbps.into(),
                 live.most_up_kbps.into(),
                 "kbit/s up",
             );
-            self.terminal_place(&subject, live);
+            self.terminal_place(faults, &subject, live);
             let (count, down, up) = shares.entry(service.slot).or_default();
             let Service {
                 down_kbps, up_kbps, ..
@@ -1068,21 +1130,21 @@ impl<'a> Audit<'a> {
         for (i, (count, down, up)) in shares {
             let slot = self.plan.slots[i as usize];
             let subject = format!("live terminals on slot {i}");
-            self.at_most(
+            faults.at_most(
                 Rule::TerminalShare,
                 &subject,
                 count,
                 slot.terminals.into(),
                 "terminals",
             );
-            self.at_most(
+            faults.at_most(
                 Rule::TerminalShare,
                 &subject,
                 down,
                 slot.delivered_kbps.into(),
                 "kbit/s down",
             );
-            self.at_most(
+            faults.at_most(
                 Rule::TerminalShare,
                 &subject,
                 up,
@@ -1092,7 +1154,7 @@ impl<'a> Audit<'a> {
         }
         for id in stated.keys() {
             if inputs.live.binary_search_by_key(id, |t| t.id).is_err() {
-                self.report(
+                faults.report(
                     Rule::TerminalsAccounted,
                     format!("terminal {id}"),
                     "in the plan",
@@ -1105,7 +1167,7 @@ impl<'a> Audit<'a> {
     /// Links are planned to the centre of a cell. From a place at distance d from it the satellite stands at most asin(d/range)
     /// elsewhere in the sky and the horizon is tilted by at most d/6,335 km: 1.4 degrees for the 10 km of a resolution 5 cell and a
     /// satellite 500 km up. So much is forgiven to a terminal, and only to one that is in its cell.
-    fn terminal_place(&mut self, subject: &str, live: &LiveTerminal) {
+    fn terminal_place(&self, faults: &mut Findings, subject: &str, live: &LiveTerminal) {
         let Ok(stated) = CellIndex::try_from(live.cell.0) else {
             return;
         };
@@ -1115,7 +1177,7 @@ impl<'a> Audit<'a> {
         let holds = place.to_cell(stated.resolution());
         if holds != stated {
             let found = format!("a place in cell {}", CellId(holds.into()));
-            self.report(
+            faults.report(
                 Rule::TerminalPlace,
                 subject,
                 found,
@@ -1124,7 +1186,7 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn reasons(&mut self) {
+    fn reasons(&self, faults: &mut Findings) {
         let unserved: Vec<(usize, Reason)> = (self.plan.cells.iter())
             .filter_map(|outcome| Some((outcome.cell, outcome.unserved?)))
             .filter_map(|(cell, reason)| Some((self.index(cell)?, reason)))
@@ -1135,7 +1197,7 @@ impl<'a> Audit<'a> {
                 .par_iter()
                 .filter_map(|&(c, stated)| self.reason(&ground, c, stated))
                 .collect();
-            self.violations.extend(found);
+            faults.0.extend(found);
         }
         if self.plan.terminals.is_empty() {
             return;
@@ -1163,7 +1225,7 @@ impl<'a> Audit<'a> {
                     reason.map_or("served".to_owned(), |r| format!("unserved, {r:?}"))
                 };
                 let subject = format!("terminal {}", terminal.terminal);
-                self.report(
+                faults.report(
                     Rule::Reason,
                     subject,
                     say(found),
@@ -1271,13 +1333,29 @@ const FADE_ROUNDING_DB: f64 = 1.0;
 struct Observer {
     origin: Ecef,
     up: Vec3,
+    /// Distance from the Earth's axis, and where it stands about it: cosine and sine of the longitude.
+    aside_m: f64,
+    meridian: (f64, f64),
+    /// No visible point of the GSO arc is south of the first of these declinations or north of the second; sines and cosines.
+    arc_between: [(f64, f64); 2],
 }
 
 impl Observer {
     fn at(place: Geodetic) -> Self {
+        let origin = place.to_ecef();
+        let aside_m = origin.0.x.hypot(origin.0.y).max(1e-9);
+        // Declinations of the arc lie between that of its nearest point and that of points a quarter turn away, which are below every
+        // horizon but the poles'.
+        let sine = |distance_m: f64| -origin.0.z / distance_m.hypot(origin.0.z);
+        let far_m = ArcSearch::RADIUS_M.hypot(aside_m);
+        let [one, other] = [ArcSearch::RADIUS_M - aside_m, far_m].map(sine);
+        let with_cosine = |sine: f64| (sine, (1.0 - sine * sine).max(0.0).sqrt());
         Self {
-            origin: place.to_ecef(),
+            origin,
             up: place.up(),
+            aside_m,
+            meridian: (origin.0.x / aside_m, origin.0.y / aside_m),
+            arc_between: [one.min(other), one.max(other)].map(with_cosine),
         }
     }
 
@@ -1599,31 +1677,26 @@ impl ArcSearch {
         }
     }
 
-    /// Whether a sine is that of an angle so much greater than another's that it is enough.
-    fn is_beyond(&self, least: f64, sine: f64) -> bool {
+    /// Whether a sine is that of an angle so much greater than another, given by its sine and cosine, that it is enough.
+    fn is_beyond(&self, (least, cos_least): (f64, f64), sine: f64) -> bool {
         let (sin, cos) = self.enough;
-        let cos_least = (1.0 - least * least).max(0.0).sqrt();
         // Of an angle of more than 90 degrees nothing is beyond.
         cos_least * cos > least * sin && sine >= least * cos + cos_least * sin
     }
 
     /// The angle; π if it is enough and the arc below the horizon, or by its declination alone.
     fn angle_rad(&self, here: &Observer, satellite: Ecef) -> f64 {
-        // All in a frame turned to the observer's own longitude: x outward, y east.
-        let aside_m = here.origin.0.x.hypot(here.origin.0.y).max(1e-9);
-        let (cos, sin) = (here.origin.0.x / aside_m, here.origin.0.y / aside_m);
-        let turn = |v: Vec3| Vec3::new(v.x * cos + v.y * sin, v.y * cos - v.x * sin, v.z);
-        let (origin, up) = (turn(here.origin.0), turn(here.up));
-        let toward = turn(satellite.0 - here.origin.0).unit();
-        // No direction is nearer to another than their declinations are to each other, and those of the arc lie between the one of
-        // its nearest point and that of points a quarter turn away, which are below every horizon but the poles'.
-        let sine = |distance_m: f64| -origin.z / distance_m.hypot(origin.z);
-        let sines = [Self::RADIUS_M - aside_m, Self::RADIUS_M.hypot(aside_m)].map(sine);
-        if self.is_beyond(sines[0].max(sines[1]), toward.z)
-            || self.is_beyond(-sines[0].min(sines[1]), -toward.z)
-        {
+        let toward = (satellite.0 - here.origin.0).unit();
+        // No direction is nearer to another than their declinations are to each other.
+        let [(low, cos_low), high] = here.arc_between;
+        if self.is_beyond(high, toward.z) || self.is_beyond((-low, cos_low), -toward.z) {
             return PI;
         }
+        // All in a frame turned to the observer's own longitude: x outward, y east.
+        let (cos, sin) = here.meridian;
+        let turn = |v: Vec3| Vec3::new(v.x * cos + v.y * sin, v.y * cos - v.x * sin, v.z);
+        let origin = Vec3::new(here.aside_m, 0.0, here.origin.0.z);
+        let (up, toward) = (turn(here.up), turn(toward));
         let mut nearest = -1.0;
         // Sine and cosine of the longitude of the middle, and how often the stretch was cut.
         let mut stretches = [((0.0, 0.0), 0); 6 + ARC_CUTS];
