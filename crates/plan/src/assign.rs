@@ -11,11 +11,13 @@
 //! Fulkerson, 1965), which is optimal without the neighbour rule and without backhaul.
 
 use crate::csr::{Csr, concat_slices};
-use crate::instance::Instance;
+use crate::halves::Side;
+use crate::instance::{CellAsk, Instance};
 use crate::prices::Prices;
 use crate::solve::{KeptSlot, SolvedSlot};
 use rayon::prelude::*;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// No satellite, no slot.
 const NONE: u32 = u32::MAX;
@@ -40,7 +42,7 @@ const SEARCH_LIMIT: usize = 64;
 const LEAST_GAIN: u64 = 8;
 
 /// Pairs of slots looked at in one round of exchanges.
-const EXCHANGE_LIMIT: u64 = 3_000_000;
+const EXCHANGE_LIMIT: u64 = 1_000_000;
 
 /// Beams are given first to cells for which one more is worth at least so many eighths of what it can bring, then to all.
 const FILL_STAGES: [u64; 2] = [4, 0];
@@ -53,6 +55,13 @@ const BESIDE_TOLL: f32 = 0.01;
 /// A slot of the previous plan is given up for another satellite if its toll is so much more than the least.
 const TOLL_OF_STAYING: f32 = 0.1;
 
+/// So many slots of a satellite tell to which others it could pass a cell: they are all over its footprint, and what few of them do
+/// not show the others hardly do.
+const TELLING_SLOTS: usize = 64;
+
+/// A question to each cell takes nanoseconds: so many make a task worth giving to another thread.
+const CELLS_OF_TASK: usize = 1 << 14;
+
 /// Phases of shortest paths that may all turn out to be forbidden before longer ones are tried.
 const BLOCKED_PHASES: u32 = 1;
 
@@ -61,8 +70,8 @@ const BLOCKED_PHASES: u32 = 1;
 struct Place {
     /// Satellite, [`NONE`] if the slot is not assigned.
     satellite: u32,
-    /// Position of the cell and the satellite in the lists of reach.
-    pair: u32,
+    /// Which of those in the cell's reach the satellite is.
+    nth: u16,
     /// Which of its beams on the channel.
     beam: u8,
     /// Time slices of the beam.
@@ -71,7 +80,7 @@ struct Place {
 
 const UNASSIGNED: Place = Place {
     satellite: NONE,
-    pair: 0,
+    nth: 0,
     beam: 0,
     slices: 0,
 };
@@ -146,7 +155,7 @@ pub(crate) struct Board<'a> {
     /// What the radio brings each cell, kbit/s.
     radio: Vec<u64>,
     /// What part of the radio each cell needs: with the slices it asks while beams are given out, then with those it has.
-    need: Vec<f64>,
+    need: Arc<[f64]>,
     /// What the cells on each satellite ask, kbit/s.
     load: Vec<u64>,
     /// What each satellite can bring from the ground, kbit/s. One with nothing is not used.
@@ -159,7 +168,28 @@ pub(crate) struct Board<'a> {
     prices: Option<Prices>,
     /// Beams that cost more than this part of what they bring are not given now.
     most_toll: f32,
+    turn: Turn,
     scratch: Scratch,
+}
+
+/// Which cells are served. The others are as if they asked nothing.
+enum Turn {
+    All,
+    /// Those of one side; what cells of others have stays where it is.
+    Of(Arc<[Side]>, Side),
+    /// Those that some of these satellites may serve.
+    Beside(Vec<bool>),
+}
+
+/// The largest lists of a [`Board`], to be used again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BoardMemory {
+    places: Vec<Place>,
+    taken: Vec<u32>,
+    got: Vec<u32>,
+    radio: Vec<u64>,
+    holders: Vec<u32>,
+    held: Vec<u8>,
 }
 
 /// Reused by searches; carries nothing from one to the next except `visited`.
@@ -170,6 +200,8 @@ struct Scratch {
     /// Slots from which no free room can be reached: those of searches that failed (as Hungarian trees, they stay
     /// useless until something else is freed) and those of the search at hand.
     visited: Marks,
+    /// Slots of cells whose turn it is not.
+    fixed: Marks,
     /// Channels of each satellite whose slots have all been visited, as bits; and which the search at hand added.
     spent: Vec<u32>,
     spent_now: Vec<(u32, u8)>,
@@ -207,6 +239,10 @@ impl Marks {
     fn clear(&mut self) {
         self.0.fill(0);
     }
+
+    fn copy_from(&mut self, other: &Self) {
+        self.0.copy_from_slice(&other.0);
+    }
 }
 
 /// The satellites that cells of one satellite could go to instead.
@@ -220,7 +256,17 @@ struct Passes {
 impl<'a> Board<'a> {
     /// `lasers_to_gateway`: over how many lasers each satellite has a gateway, at least. Until [`Board::set_budget`] none brings
     /// anything.
-    pub(crate) fn new(instance: &'a Instance, lasers_to_gateway: &[u8]) -> Self {
+    pub(crate) fn new(
+        instance: &'a Instance,
+        lasers_to_gateway: &[u8],
+        need: Arc<[f64]>,
+        memory: BoardMemory,
+    ) -> Self {
+        fn filled<T: Clone>(mut list: Vec<T>, value: T, count: usize) -> Vec<T> {
+            list.clear();
+            list.resize(count, value);
+            list
+        }
         let beams = instance.beams;
         let (channels, per_channel, slices) = (
             beams.channels.into(),
@@ -229,31 +275,34 @@ impl<'a> Board<'a> {
         );
         let satellites = instance.network.satellites;
         let cells = instance.cells.len();
-        let mut board = Self {
+        let all_beams = satellites * channels * per_channel;
+        Self {
             instance,
             channels,
             beams: per_channel,
             slices,
-            places: vec![UNASSIGNED; cells * channels],
-            taken: vec![0; cells],
-            got: vec![0; cells],
-            room: vec![beams.time_slices; satellites * channels * per_channel],
-            holders: vec![NONE; satellites * channels * per_channel * slices],
-            held: vec![0; satellites * channels * per_channel * slices],
+            places: filled(memory.places, UNASSIGNED, cells * channels),
+            taken: filled(memory.taken, 0, cells),
+            got: filled(memory.got, 0, cells),
+            room: vec![beams.time_slices; all_beams],
+            holders: filled(memory.holders, NONE, all_beams * slices),
+            held: filled(memory.held, 0, all_beams * slices),
             open: vec![all_channels(channels); satellites],
             used: vec![0; satellites],
-            radio: vec![0; cells],
-            need: Vec::new(),
+            radio: filled(memory.radio, 0, cells),
+            need,
             load: vec![0; satellites],
             budget: vec![0; satellites],
             pressure: vec![0.0; satellites],
             detour: lasers_to_gateway.iter().map(|&n| detour(n)).collect(),
             prices: None,
             most_toll: f32::INFINITY,
+            turn: Turn::All,
             scratch: Scratch {
                 near: vec![0; satellites],
                 near_touched: Vec::new(),
                 visited: Marks::none(cells * channels),
+                fixed: Marks::none(cells * channels),
                 spent: vec![0; satellites],
                 spent_now: Vec::new(),
                 steps: Vec::new(),
@@ -268,14 +317,19 @@ impl<'a> Board<'a> {
                 moves: vec![NONE; satellites],
                 work: 0,
             },
-        };
-        let asked_kbps =
-            |c: usize| board.typical_slice_kbps(c) * u64::from(instance.cells[c].slices);
-        board.need = (0..cells)
-            .into_par_iter()
-            .map(|c| board.needed_part(c, asked_kbps(c)))
-            .collect();
-        board
+        }
+    }
+
+    /// Its memory, for a board of the next epoch.
+    pub(crate) fn into_memory(self) -> BoardMemory {
+        BoardMemory {
+            places: self.places,
+            taken: self.taken,
+            got: self.got,
+            radio: self.radio,
+            holders: self.holders,
+            held: self.held,
+        }
     }
 
     /// What each satellite can bring from the ground, kbit/s, as last told.
@@ -294,21 +348,155 @@ impl<'a> Board<'a> {
         self.prices = Some(prices);
     }
 
+    /// Whether the cell is one of those to be served now.
+    fn has_turn(&self, cell: usize) -> bool {
+        match &self.turn {
+            Turn::All => true,
+            Turn::Of(sides, side) => sides[cell] == *side,
+            Turn::Beside(satellites) => {
+                let row = self.instance.reach.satellites.row(cell);
+                row.iter().any(|&s| satellites[s as usize])
+            }
+        }
+    }
+
+    /// Those in reach of cells between the sides.
+    fn satellites_between(&self, sides: &[Side]) -> Vec<bool> {
+        let mut between = vec![false; self.open.len()];
+        for cell in (0..sides.len()).filter(|&c| sides[c] == Side::Between) {
+            for &s in self.instance.reach.satellites.row(cell) {
+                between[s as usize] = true;
+            }
+        }
+        between
+    }
+
+    /// From now on serves the cells of one side, and moves no others.
+    fn serve_side(&mut self, sides: &Arc<[Side]>, side: Side) {
+        self.turn = Turn::Of(Arc::clone(sides), side);
+        // Those of the other side have nothing in common with it.
+        for cell in (0..sides.len()).filter(|&c| sides[c] == Side::Between) {
+            let first = cell * self.channels;
+            for slot in first..first + self.channels {
+                self.scratch.fixed.set(slot as u32);
+            }
+        }
+    }
+
+    /// Keeps what the rules still allow of an earlier plan, gives every cell that can have one a beam, and then further ones. Where the
+    /// world has two sides, `far` is an empty board that serves the far one at the same time.
+    pub(crate) fn give_out(
+        &mut self,
+        kept: &[KeptSlot],
+        halves: Option<(&Arc<[Side]>, &mut Self)>,
+    ) {
+        let Some((sides, far)) = halves else {
+            return self.keep_and_give(kept);
+        };
+        far.set_budget(self.budget.clone());
+        far.prices = self.prices.clone();
+        self.turn = Turn::Of(Arc::clone(sides), Side::Between);
+        self.keep_all(kept);
+        far.take_over(self, sides, Side::Between);
+        rayon::join(
+            || {
+                self.serve_side(sides, Side::Near);
+                self.keep_and_give(kept);
+            },
+            || {
+                far.serve_side(sides, Side::Far);
+                far.keep_and_give(kept);
+            },
+        );
+        self.take_over(far, sides, Side::Far);
+        // Those that waited, and those for whom they were in the way; others would search in vain again.
+        self.turn = Turn::Beside(self.satellites_between(sides));
+        self.scratch.fixed.clear();
+        self.serve_all();
+        self.fill();
+        self.turn = Turn::All;
+    }
+
+    fn keep_and_give(&mut self, kept: &[KeptSlot]) {
+        self.keep_all(kept);
+        self.serve_all();
+        self.fill();
+    }
+
+    fn keep_all(&mut self, kept: &[KeptSlot]) {
+        for slot in kept {
+            if self.has_turn(slot.cell as usize) {
+                self.keep(slot);
+            }
+        }
+    }
+
+    /// Has what another board has given to the cells of a side, and all that it knows of satellites of the far side.
+    fn take_over(&mut self, other: &mut Self, sides: &[Side], side: Side) {
+        fn copy<T: Copy + Send + Sync>(
+            to: &mut [T],
+            from: &[T],
+            width: usize,
+            is_taken: impl Fn(usize) -> bool + Sync,
+        ) {
+            let rows = to.par_chunks_mut(width).zip(from.par_chunks(width));
+            rows.enumerate()
+                .with_min_len(1 << 12)
+                .for_each(|(row, (to, from))| {
+                    if is_taken(row) {
+                        to.copy_from_slice(from);
+                    }
+                });
+        }
+        let of_side = |cell: usize| sides[cell] == side;
+        copy(&mut self.places, &other.places, self.channels, of_side);
+        copy(&mut self.taken, &other.taken, 1, of_side);
+        copy(&mut self.got, &other.got, 1, of_side);
+        copy(&mut self.radio, &other.radio, 1, of_side);
+        let far = &self.instance.reach.far;
+        let is_far = |satellite: usize| far[satellite];
+        let beams = self.channels * self.beams;
+        copy(&mut self.room, &other.room, beams, is_far);
+        copy(
+            &mut self.holders,
+            &other.holders,
+            beams * self.slices,
+            is_far,
+        );
+        copy(&mut self.held, &other.held, beams * self.slices, is_far);
+        copy(&mut self.open, &other.open, 1, is_far);
+        copy(&mut self.used, &other.used, 1, is_far);
+        copy(&mut self.load, &other.load, 1, is_far);
+        copy(&mut self.pressure, &other.pressure, 1, is_far);
+        let passes = self
+            .scratch
+            .passes
+            .iter_mut()
+            .zip(&mut other.scratch.passes);
+        for (_, (own, other)) in passes.enumerate().filter(|&(s, _)| is_far(s)) {
+            core::mem::swap(own, other);
+        }
+    }
+
     /// What cells ask that the best of all beams that they may have would bring and theirs do not; and all that they ask,
     /// kbit/s.
     pub(crate) fn unmet(&self) -> (u64, u64) {
-        (0..self.got.len()).fold((0, 0), |(unmet, all), c| {
+        let of_cell = |c: usize| {
             let demand = self.instance.cells[c].demand_kbps;
             if demand <= self.radio[c] {
-                return (unmet, all + demand);
+                return (0, demand);
             }
             let open = self.pairs(c).filter(|&(_, &s)| self.budget[s as usize] > 0);
             let rates = open.map(|(i, _)| self.instance.reach.rates.of_pair(i));
             let best = u64::from(rates.max().unwrap_or(0));
             let most = best * u64::from(self.most_slices(c)) / self.slices as u64;
-            let here = demand.min(most).saturating_sub(self.radio[c]);
-            (unmet + here, all + demand)
-        })
+            (demand.min(most).saturating_sub(self.radio[c]), demand)
+        };
+        let cells = (0..self.got.len())
+            .into_par_iter()
+            .with_min_len(CELLS_OF_TASK)
+            .map(of_cell);
+        cells.reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
     }
 
     /// What part of what a beam of a pair brings it costs, where beams have a price.
@@ -388,7 +576,9 @@ impl<'a> Board<'a> {
         // Cells with few satellites choose first. Within a class the order of cells is kept: H3 indices of neighbours are
         // mostly close, so that neighbours meet in the same beams and share them.
         let mut order: Vec<(u8, u32)> = (0..self.got.len())
-            .filter(|&c| self.got[c] == 0 && self.instance.cells[c].slices > 0)
+            .into_par_iter()
+            .with_min_len(CELLS_OF_TASK)
+            .filter(|&c| self.got[c] == 0 && self.instance.cells[c].slices > 0 && self.has_turn(c))
             .map(|c| {
                 let choices = self.instance.reach.satellites.range(c).len();
                 (
@@ -434,7 +624,13 @@ impl<'a> Board<'a> {
             self.most_toll = most_toll;
             self.forget_failures();
             let mut lacking: Vec<u32> = (0..self.got.len() as u32)
-                .filter(|&c| self.got[c as usize] > 0 && self.wishes(c, least_worth))
+                .into_par_iter()
+                .with_min_len(CELLS_OF_TASK)
+                .filter(|&c| {
+                    self.got[c as usize] > 0
+                        && self.wishes(c, least_worth)
+                        && self.has_turn(c as usize)
+                })
                 .collect();
             while !lacking.is_empty() {
                 let mut stuck = self.fill_free_places(lacking, least_worth);
@@ -501,7 +697,7 @@ impl<'a> Board<'a> {
     fn first_wish(&self, c: usize) -> u8 {
         let ask = &self.instance.cells[c];
         let slices = match self.prices {
-            Some(_) => (ask.demand_kbps / self.typical_slice_kbps(c).max(1)).max(1),
+            Some(_) => (ask.demand_kbps / typical_slice_kbps(self.instance, c).max(1)).max(1),
             None => ask.slices.into(),
         };
         slices.min(ask.slices.into()).min(self.slices as u64) as u8
@@ -512,6 +708,9 @@ impl<'a> Board<'a> {
     fn wish(&self, c: usize) -> Option<(u64, u8)> {
         let ask = &self.instance.cells[c];
         let unmet = ask.demand_kbps.saturating_sub(self.radio[c]);
+        if unmet == 0 && ask.slices <= self.got[c] {
+            return None;
+        }
         let slice_kbps = (self.radio[c] / u64::from(self.got[c].max(1))).max(1);
         let missing = if self.most_toll < f32::INFINITY {
             // What a slice brings that is not filled may be less than what it costs.
@@ -529,25 +728,6 @@ impl<'a> Board<'a> {
     fn most_slices(&self, c: usize) -> u32 {
         let terminals = self.instance.cells[c].terminals;
         self.instance.beams.most_of_cell(terminals) * self.slices as u32
-    }
-
-    /// What a slice brings from the middle one of the satellites in reach, kbit/s.
-    fn typical_slice_kbps(&self, c: usize) -> u64 {
-        let range = self.instance.reach.satellites.range(c);
-        if range.is_empty() {
-            return 0;
-        }
-        u64::from(
-            self.instance
-                .reach
-                .rates
-                .of_pair((range.start + range.end) / 2),
-        ) / self.slices as u64
-    }
-
-    /// What part of so much radio the cell's demand fills.
-    fn needed_part(&self, c: usize, radio_kbps: u64) -> f64 {
-        (self.instance.cells[c].demand_kbps as f64 / radio_kbps.max(1) as f64).min(1.0)
     }
 
     /// All slots, ascending by (cell, channel), with the cells' terminals spread over them as their radio is.
@@ -576,7 +756,7 @@ impl<'a> Board<'a> {
         };
         for k in bits(self.taken[c]) {
             let place = self.places[c * self.channels + k];
-            let radio_kbps = self.radio_of_pair(place.pair as usize, place.slices);
+            let radio_kbps = self.radio_of_pair(self.pair_of(c, place), place.slices);
             slots.push(SolvedSlot {
                 cell: c as u32,
                 satellite: place.satellite,
@@ -603,15 +783,20 @@ impl<'a> Board<'a> {
     pub(crate) fn balance(&mut self, budget: Vec<u64>) -> bool {
         self.set_budget(budget);
         let mut moved = self.rehome();
-        self.load.fill(0);
-        for c in 0..self.taken.len() {
-            self.need[c] = self.needed_part(c, self.radio[c]);
-            for k in bits(self.taken[c]) {
-                let place = self.places[c * self.channels + k];
-                self.load[place.satellite as usize] +=
-                    self.asked_of_pair(c, place.pair as usize, place.slices);
-            }
-        }
+        self.need = (0..self.taken.len())
+            .into_par_iter()
+            .map(|c| needed_part(&self.instance.cells[c], self.radio[c]))
+            .collect::<Vec<_>>()
+            .into();
+        let asked = |slot: usize| {
+            let place = self.places[slot];
+            let cell = slot / self.channels;
+            self.asked_of_pair(cell, self.pair_of(cell, place), place.slices)
+        };
+        self.load = (0..self.load.len())
+            .into_par_iter()
+            .map(|s| self.slots_on(s).map(asked).sum())
+            .collect();
         moved |= self.move_to_free_places();
         moved |= self.exchange();
         moved
@@ -725,7 +910,7 @@ impl<'a> Board<'a> {
                     continue;
                 }
                 let partner = other as usize / self.channels;
-                let theirs = self.places[other as usize].pair as usize;
+                let theirs = self.pair_of(partner, self.places[other as usize]);
                 let leaves = self.asked_of_pair(partner, theirs, place.slices);
                 if partner == cell || arrives <= leaves {
                     continue;
@@ -796,7 +981,7 @@ impl<'a> Board<'a> {
                 let place = self.places[slot as usize];
                 let cell = slot as usize / self.channels;
                 (
-                    self.asked_of_pair(cell, place.pair as usize, place.slices),
+                    self.asked_of_pair(cell, self.pair_of(cell, place), place.slices),
                     slot,
                 )
             })
@@ -814,6 +999,11 @@ impl<'a> Board<'a> {
         let range = self.instance.reach.satellites.range(cell);
         let row = self.instance.reach.satellites.row(cell);
         row.binary_search(&satellite).ok().map(|i| range.start + i)
+    }
+
+    /// Position of a cell's pair with the satellite that serves it.
+    fn pair_of(&self, cell: usize, place: Place) -> usize {
+        self.instance.reach.satellites.range(cell).start + usize::from(place.nth)
     }
 
     /// The satellites in a cell's reach, each with the position of the pair in the lists of reach.
@@ -856,7 +1046,9 @@ impl<'a> Board<'a> {
         );
         self.places[slot] = Place {
             satellite,
-            pair: pair as u32,
+            nth: (pair - self.instance.reach.satellites.range(cell).start)
+                .try_into()
+                .expect("fewer than 2^16 satellites in reach of a cell"),
             beam: spot.beam,
             slices: spot.slices,
         };
@@ -883,7 +1075,7 @@ impl<'a> Board<'a> {
             .holder(beam, slot as u32)
             .expect("a placed slot is among its beam's");
         self.holders[holder] = NONE;
-        let pair = place.pair as usize;
+        let pair = self.pair_of(cell, place);
         self.radio[cell] -= self.radio_of_pair(pair, place.slices);
         self.load[s] -= self.asked_of_pair(cell, pair, place.slices);
         self.scratch.passes[s].is_stale = true;
@@ -896,7 +1088,7 @@ impl<'a> Board<'a> {
         let (cell, k) = (slot / self.channels, slot % self.channels);
         let place = self.places[slot];
         let s = place.satellite as usize;
-        let pair = place.pair as usize;
+        let pair = self.pair_of(cell, place);
         self.load[s] -= self.asked_of_pair(cell, pair, place.slices);
         self.load[s] += self.asked_of_pair(cell, pair, slices);
         self.radio[cell] -= self.radio_of_pair(pair, place.slices);
@@ -1092,7 +1284,7 @@ impl<'a> Board<'a> {
     }
 
     fn forget_searches(&mut self) {
-        self.scratch.visited.clear();
+        self.scratch.visited.copy_from(&self.scratch.fixed);
         self.scratch.spent.fill(0);
     }
 
@@ -1139,7 +1331,6 @@ impl<'a> Board<'a> {
                             && self.slots_on(s).any(|slot| self.is_surplus(slot)))
             })
             .collect();
-        self.renew_passes(&is_end);
         let mut seen = core::mem::take(&mut self.scratch.hopeless);
         let hopeless = seen.clone();
         let mut queue: Vec<u32> = Vec::new();
@@ -1159,6 +1350,9 @@ impl<'a> Board<'a> {
         // Forward from the cells; not beyond satellites with room.
         let mut ends = Vec::new();
         let mut passes = Csr::default();
+        let mut known = core::mem::take(&mut self.scratch.passes);
+        let mut looked = 0;
+        let mut noted = vec![NONE; satellites];
         let mut head = 0;
         while head < queue.len() {
             let s = queue[head];
@@ -1166,13 +1360,17 @@ impl<'a> Board<'a> {
             if is_end[s as usize] {
                 ends.push(s);
             } else {
-                row = &self.scratch.passes[s as usize].to;
+                let known = &mut known[s as usize];
+                looked += self.renew(s, known, &mut noted);
+                row = &known.to;
                 row.iter().for_each(|&t| visit(t, &mut seen, &mut queue));
             }
             let open = row.iter().copied().filter(|&t| !hopeless[t as usize]);
             passes.push_row(open);
             head += 1;
         }
+        self.scratch.passes = known;
+        self.scratch.work -= looked;
         // Backward from those with room.
         self.scratch.moves.fill(NONE);
         let mut near: Vec<u32> = ends.clone();
@@ -1200,37 +1398,26 @@ impl<'a> Board<'a> {
         (!ends.is_empty()).then_some(ends)
     }
 
-    /// Finds out anew to which satellites those that are full and have changed could pass a cell.
-    fn renew_passes(&mut self, is_end: &[bool]) {
-        let mut passes = core::mem::take(&mut self.scratch.passes);
-        let satellites = &self.instance.reach.satellites;
-        let looked: i64 = passes
-            .par_iter_mut()
-            .enumerate()
-            .map_init(
-                || vec![NONE; is_end.len()],
-                |noted, (s, passes)| {
-                    if !passes.is_stale || is_end[s] || self.scratch.hopeless[s] {
-                        return 0;
-                    }
-                    passes.is_stale = false;
-                    passes.to.clear();
-                    let mut looked = 0;
-                    for slot in self.slots_on(s) {
-                        let row = satellites.row(slot / self.channels);
-                        looked += row.len() as i64;
-                        for &t in row {
-                            if core::mem::replace(&mut noted[t as usize], s as u32) != s as u32 {
-                                passes.to.push(t);
-                            }
-                        }
-                    }
-                    looked
-                },
-            )
-            .sum();
-        self.scratch.passes = passes;
-        self.scratch.work -= looked;
+    /// Finds out anew to which satellites `s` could pass a cell, if its slots have changed; says how many pairs it looked at. `noted` has
+    /// an entry for each satellite that is not `s`, unless this has set it.
+    fn renew(&self, s: u32, passes: &mut Passes, noted: &mut [u32]) -> i64 {
+        if !core::mem::take(&mut passes.is_stale) {
+            return 0;
+        }
+        passes.to.clear();
+        let mut looked = 0;
+        let slots = self.slots_on(s as usize);
+        let step = (self.slots_on(s as usize).count() / TELLING_SLOTS).max(1);
+        for slot in slots.step_by(step) {
+            let row = self.instance.reach.satellites.row(slot / self.channels);
+            looked += row.len() as i64;
+            for &t in row {
+                if core::mem::replace(&mut noted[t as usize], s) != s {
+                    passes.to.push(t);
+                }
+            }
+        }
+        looked
     }
 
     /// The slots of a satellite.
@@ -1622,6 +1809,31 @@ impl Near {
             _ => self.fits(beam),
         }
     }
+}
+
+/// What part of the radio each cell needs if it has the slices that it asks.
+pub(crate) fn expected_need(instance: &Instance) -> Arc<[f64]> {
+    let need = |c: usize| {
+        let ask = &instance.cells[c];
+        needed_part(ask, typical_slice_kbps(instance, c) * u64::from(ask.slices))
+    };
+    let cells = (0..instance.cells.len()).into_par_iter();
+    cells.map(need).collect::<Vec<_>>().into()
+}
+
+/// What part of so much radio the cell's demand fills.
+fn needed_part(ask: &CellAsk, radio_kbps: u64) -> f64 {
+    (ask.demand_kbps as f64 / radio_kbps.max(1) as f64).min(1.0)
+}
+
+/// What a slice brings from the middle one of the satellites in reach, kbit/s.
+fn typical_slice_kbps(instance: &Instance, c: usize) -> u64 {
+    let range = instance.reach.satellites.range(c);
+    if range.is_empty() {
+        return 0;
+    }
+    let middle = (range.start + range.end) / 2;
+    u64::from(instance.reach.rates.of_pair(middle)) / u64::from(instance.beams.time_slices)
 }
 
 fn detour(lasers: u8) -> f32 {

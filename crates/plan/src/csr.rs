@@ -109,9 +109,17 @@ pub(crate) fn concat_slices<T: Copy + Default + Send + Sync>(slices: &[&[T]]) ->
 impl Csr<u32> {
     /// Who points at each of `columns`: row `j` lists, ascending, the rows that contain `j`.
     pub fn transposed(&self, columns: usize) -> Self {
-        let rows = || (0..self.rows()).map(|i| self.row(i));
+        let pairs = (0..self.rows()).flat_map(|i| self.row(i).iter().map(move |&j| (i as u32, j)));
+        Self::pointing_at(pairs, columns)
+    }
+
+    /// From pairs of who points and at what, ascending: who points at each of `columns`, ascending.
+    pub(crate) fn pointing_at(
+        pairs: impl Iterator<Item = (u32, u32)> + Clone,
+        columns: usize,
+    ) -> Self {
         let mut starts = vec![0; columns + 1];
-        for &j in rows().flatten() {
+        for (_, j) in pairs.clone() {
             starts[j as usize + 1] += 1;
         }
         for j in 0..columns {
@@ -119,11 +127,9 @@ impl Csr<u32> {
         }
         let mut next = starts.clone();
         let mut items = vec![0; starts[columns] as usize];
-        for (i, row) in rows().enumerate() {
-            for &j in row {
-                items[next[j as usize] as usize] = i as u32;
-                next[j as usize] += 1;
-            }
+        for (i, j) in pairs {
+            items[next[j as usize] as usize] = i;
+            next[j as usize] += 1;
         }
         Self {
             bounds: starts.windows(2).map(|pair| (pair[0], pair[1])).collect(),

@@ -4,7 +4,8 @@
 //! [`crate::SatelliteState`]). Everything that depends on one cell, gateway or laser alone is done in parallel, in order of index.
 
 use crate::csr::Csr;
-use crate::inputs::{Access, Cell, Inputs, LiveTerminal};
+use crate::halves::FarHalf;
+use crate::inputs::{Access, Cell, Inputs, LiveTerminal, SatelliteState};
 use crate::instance::{BeamPlan, CellAsk, GatewayLimit, Instance, Network, Rates, Reach};
 use crate::lasers;
 use crate::preference::{Ranking, Vantage};
@@ -24,6 +25,7 @@ pub(crate) struct Geography {
     places: Vec<(skyweave_base::CellId, Geodetic)>,
     neighbours: Arc<Csr<u32>>,
     visibility: Visibility,
+    far: Option<FarHalf>,
     /// Of each cell, and what they are of.
     limits: Vec<PointLimit>,
     limit: Option<LinkLimit>,
@@ -45,6 +47,7 @@ impl Geography {
                 places: cells.iter().map(|c| (c.id, c.centre)).collect(),
                 neighbours: Arc::new(neighbours_of_all(cells)),
                 visibility: Visibility::new(&cells.iter().map(|c| c.centre).collect::<Vec<_>>()),
+                far: FarHalf::of(cells),
                 limits: Vec::new(),
                 limit: None,
             };
@@ -118,8 +121,9 @@ pub(crate) struct KeptAway {
 impl Scene {
     pub(crate) fn new(inputs: &Inputs, geography: &Geography, memory: &mut Memory) -> Self {
         let beams = BeamPlan::of(&inputs.profile.user);
-        let (cells, reach, kept_away) = reach(inputs, geography, memory);
-        let network = network(inputs, &reach);
+        let ((cells, reach, kept_away), links) =
+            rayon::join(|| reach(inputs, geography, memory), || Links::of(inputs));
+        let network = network(inputs, &reach, links);
         let neighbours = Arc::clone(&geography.neighbours);
         Self {
             instance: Instance {
@@ -135,7 +139,7 @@ impl Scene {
 }
 
 /// Whether a link is allowed for the whole epoch.
-pub(crate) fn judge(limit: &PointLimit, satellite: &crate::SatelliteState) -> Verdict {
+pub(crate) fn judge(limit: &PointLimit, satellite: &SatelliteState) -> Verdict {
     match limit.judge(satellite.start) {
         Verdict::Allowed => limit.judge(satellite.end),
         no => no,
@@ -144,6 +148,15 @@ pub(crate) fn judge(limit: &PointLimit, satellite: &crate::SatelliteState) -> Ve
 
 /// How many satellites are looked at together.
 const LANES: usize = 8;
+
+/// At least one satellite, the last again and again where there are fewer than lanes.
+#[inline(always)]
+fn lanes_of(satellites: &[u32]) -> [u32; LANES] {
+    match satellites.first_chunk() {
+        Some(all) => *all,
+        None => core::array::from_fn(|i| satellites[i.min(satellites.len() - 1)]),
+    }
+}
 
 /// Satellites that cells may be served by, one cell's after the other's, in memory given for them.
 struct Sightings<'a> {
@@ -158,22 +171,27 @@ struct Sightings<'a> {
 impl Sightings<'_> {
     /// Appends the lanes that have a bit: without a branch for each, for nobody could predict them.
     #[inline(always)]
-    fn append(&mut self, lanes: u8, satellites: &[u32], ranks: [f64; LANES], kbps: [u32; LANES]) {
-        let end = self.count + LANES;
-        let satellites_here = &mut self.satellites[self.count..end];
-        let ranks_here = &mut self.ranks[self.count..end];
+    fn append(
+        &mut self,
+        lanes: u8,
+        satellites: [u32; LANES],
+        ranks: [u32; LANES],
+        kbps: [u32; LANES],
+    ) {
+        let here = self.count..self.count + LANES;
+        let satellites_here = &mut self.satellites[here.clone()];
+        let ranks_here = &mut self.ranks[here.clone()];
+        // Where it is the same everywhere nothing is written that is looked at.
+        let mut nowhere = [0; LANES];
+        let kbps_here = self.kbps.get_mut(here).unwrap_or(&mut nowhere);
         let mut kept = 0;
-        for (i, &satellite) in satellites.iter().enumerate().take(LANES) {
+        for (i, ((satellite, rank), kbps)) in
+            satellites.into_iter().zip(ranks).zip(kbps).enumerate()
+        {
             satellites_here[kept] = satellite;
-            ranks_here[kept] = ranks[i] as u8;
+            ranks_here[kept] = rank as u8;
+            kbps_here[kept] = kbps;
             kept += usize::from(lanes >> i & 1);
-        }
-        if let Some(kbps_here) = self.kbps.get_mut(self.count..end) {
-            let mut kept = 0;
-            for (i, kbps) in kbps.into_iter().enumerate() {
-                kbps_here[kept] = kbps;
-                kept += usize::from(lanes >> i & 1);
-            }
         }
         self.count += kept;
     }
@@ -314,13 +332,16 @@ fn reach(
         kept_away: &mut kept_away,
     };
     let level = Level::new();
-    (whole.cut(&rooms).into_par_iter())
+    // Some parts are much more work than others: who is done takes the next.
+    (whole.cut(&rooms).into_par_iter().with_max_len(1))
         .for_each(|part| dispatch!(level, simd => survey.fill(simd, part)));
     reach.rates = match user.down {
         RateModel::Fixed(kbps) => Rates::Fixed(kbps),
         RateModel::ByElevation(_) | RateModel::LinkBudget(_) => Rates::PerPair(kbps),
     };
     reach.preference_weight = inputs.preference.weight();
+    let far = (geography.far.iter()).flat_map(|half| starts.iter().map(|&start| half.holds(start)));
+    reach.far = far.collect();
     (cells, reach, kept_away)
 }
 
@@ -377,7 +398,8 @@ impl Survey<'_> {
             .map(|table| table.under(self.inputs.weather.down(c)));
         let mut kept_away = KeptAway::default();
         for satellites in self.lists.of(c).chunks(LANES) {
-            let arcs = self.ranking.arcs(simd, satellites);
+            let lanes = lanes_of(satellites);
+            let arcs = self.ranking.arcs(simd, &lanes);
             let start = limit.sights(simd, arcs.start);
             let end = limit.sights(simd, arcs.end);
             let exist = u8::MAX >> (LANES - satellites.len());
@@ -390,17 +412,15 @@ impl Survey<'_> {
                 .ranks(simd, &vantage, satellites, &arcs, stands, allowed);
             let mut kbps = [0; LANES];
             if let Some(rates) = rates {
-                let sines: [[f64; LANES]; 2] =
-                    [start.sin_elevation.into(), end.sin_elevation.into()];
+                kbps = rates.eight_kbps(simd, start.sin_elevation, end.sin_elevation);
                 let mut dark = 0;
-                for (i, kbps) in kbps.iter_mut().enumerate() {
-                    *kbps = rates.kbps(sines[0][i], sines[1][i]);
-                    dark |= u8::from(*kbps == 0) << i;
+                for (i, &kbps) in kbps.iter().enumerate() {
+                    dark |= u8::from(kbps == 0) << i;
                 }
                 kept_away.faded |= allowed & dark != 0;
                 allowed &= !dark;
             }
-            seen.append(allowed, satellites, ranks, kbps);
+            seen.append(allowed, lanes, ranks, kbps);
         }
         kept_away
     }
@@ -427,21 +447,69 @@ impl Survey<'_> {
     }
 }
 
-fn network(inputs: &Inputs, reach: &Reach) -> Network {
+/// Links between satellites and gateways and between satellites that stand.
+struct Links {
+    /// By satellite: gateways, the time to each in space, s, and what one antenna carries, kbit/s.
+    feeders: Vec<Vec<(u32, f64, u64)>>,
+    lasers: Vec<(u32, u32)>,
+}
+
+impl Links {
+    fn of(inputs: &Inputs) -> Self {
+        let profile = &inputs.profile;
+        let feeder = &profile.feeder;
+        let satellites = &inputs.satellites;
+        let limits: Vec<PointLimit> = inputs
+            .gateways
+            .iter()
+            .map(|g| {
+                let limit = match g.min_elevation_rad {
+                    Some(own) => feeder.limit.with_min_elevation(own),
+                    None => feeder.limit,
+                };
+                limit.at(g.place)
+            })
+            .collect();
+        let candidates = gateways_high_enough(inputs, satellites);
+        let link = |satellite: &SatelliteState, g: usize| {
+            let stands =
+                inputs.gateways[g].antennas > 0 && judge(&limits[g], satellite) == Verdict::Allowed;
+            stands.then_some(())?;
+            let sights = [satellite.start, satellite.end].map(|p| limits[g].look(p));
+            let kbps = feeder.least_kbps(sights, inputs.weather.feeder(g));
+            let space_s = limits[g].range_m(satellite.start) / SPEED_OF_LIGHT_M_S;
+            // Rain may leave nothing of a link.
+            (kbps > 0).then_some((g as u32, space_s, kbps))
+        };
+        let feeders = satellites
+            .par_iter()
+            .enumerate()
+            .map(|(s, satellite)| {
+                let gateways = candidates.row(s).iter();
+                gateways
+                    .filter_map(|&g| link(satellite, g as usize))
+                    .collect()
+            })
+            .collect();
+        let index = |id: SatId| satellites.binary_search_by_key(&id, |s| s.id).ok();
+        let lasers = inputs
+            .lasers
+            .par_iter()
+            .filter_map(|&(a, b)| {
+                let (i, j) = (index(a)?, index(b)?);
+                let (a, b) = (&satellites[i], &satellites[j]);
+                let stands = lasers::usable(&profile.laser, a.start, b.start)
+                    && lasers::usable(&profile.laser, a.end, b.end);
+                stands.then_some((i as u32, j as u32))
+            })
+            .collect();
+        Self { feeders, lasers }
+    }
+}
+
+fn network(inputs: &Inputs, reach: &Reach, links: Links) -> Network {
     let profile = &inputs.profile;
     let feeder = &profile.feeder;
-    let satellites = &inputs.satellites;
-    let limits: Vec<PointLimit> = inputs
-        .gateways
-        .iter()
-        .map(|g| {
-            let limit = match g.min_elevation_rad {
-                Some(own) => feeder.limit.with_min_elevation(own),
-                None => feeder.limit,
-            };
-            limit.at(g.place)
-        })
-        .collect();
     let pop_of = busiest_pop(inputs, reach);
     let fibre_s: Vec<Vec<f64>> = inputs
         .gateways
@@ -455,61 +523,22 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
                 .collect()
         })
         .collect();
-    let candidates = gateways_high_enough(inputs, satellites);
-    let rows: Vec<Vec<(u32, u64)>> = satellites
-        .par_iter()
-        .zip(&pop_of)
-        .enumerate()
-        .map(|(s, (satellite, pop))| {
-            // Shortest first: through space, and by fibre to where most of what the satellite sees meets the Internet.
-            let mut row: Vec<(f64, u32, u64)> = candidates
-                .row(s)
-                .iter()
-                .map(|&g| g as usize)
-                .filter(|&g| inputs.gateways[g].antennas > 0)
-                .filter(|&g| judge(&limits[g], satellite) == Verdict::Allowed)
-                .filter_map(|g| {
-                    let sights = [satellite.start, satellite.end].map(|p| limits[g].look(p));
-                    let kbps = feeder.least_kbps(sights, inputs.weather.feeder(g));
-                    // Rain may leave nothing of a link.
-                    (kbps > 0).then_some((g, kbps))
-                })
-                .map(|(g, kbps)| {
-                    let space_s = limits[g].range_m(satellite.start) / SPEED_OF_LIGHT_M_S;
-                    (
-                        space_s + pop.map_or(0.0, |p| fibre_s[g][p as usize]),
-                        g as u32,
-                        kbps,
-                    )
-                })
-                .collect();
-            row.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            row.into_iter().map(|(_, g, kbps)| (g, kbps)).collect()
-        })
-        .collect();
     let mut gateways_of = Csr::default();
-    for row in &rows {
-        gateways_of.push_row(row.iter().map(|&(g, _)| g));
+    let mut feeder_kbps = Vec::new();
+    for (mut row, pop) in links.feeders.into_iter().zip(pop_of) {
+        // Shortest first: through space, and by fibre to where most of what the satellite sees meets the Internet.
+        let delay_s = |&(g, space_s, _): &(u32, f64, u64)| {
+            space_s + pop.map_or(0.0, |p| fibre_s[g as usize][p as usize])
+        };
+        row.sort_by(|a, b| delay_s(a).total_cmp(&delay_s(b)).then(a.0.cmp(&b.0)));
+        gateways_of.push_row(row.iter().map(|&(g, ..)| g));
+        // What an antenna carries follows the weather and the way to the satellite.
+        if feeder.up.is_some() {
+            feeder_kbps.extend(row.iter().map(|&(.., kbps)| kbps));
+        }
     }
-    // What an antenna carries follows the weather and the way to the satellite.
-    let feeder_kbps = match feeder.up {
-        Some(_) => rows.iter().flatten().map(|&(_, kbps)| kbps).collect(),
-        None => Vec::new(),
-    };
-    let index = |id: SatId| satellites.binary_search_by_key(&id, |s| s.id).ok();
-    let lasers: Vec<(u32, u32)> = inputs
-        .lasers
-        .par_iter()
-        .filter_map(|&(a, b)| {
-            let (i, j) = (index(a)?, index(b)?);
-            let (a, b) = (&satellites[i], &satellites[j]);
-            let stands = lasers::usable(&profile.laser, a.start, b.start)
-                && lasers::usable(&profile.laser, a.end, b.end);
-            stands.then_some((i as u32, j as u32))
-        })
-        .collect();
     Network {
-        satellites: satellites.len(),
+        satellites: inputs.satellites.len(),
         gateways: inputs
             .gateways
             .iter()
@@ -519,7 +548,7 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
             })
             .collect(),
         gateways_of,
-        lasers,
+        lasers: links.lasers,
         antenna_kbps: feeder.antenna_kbps,
         feeder_kbps,
         satellite_kbps: feeder.satellite_kbps,
@@ -528,7 +557,7 @@ fn network(inputs: &Inputs, reach: &Reach) -> Network {
 }
 
 /// For each satellite the gateways from which it may be high enough, ascending.
-fn gateways_high_enough(inputs: &Inputs, satellites: &[crate::SatelliteState]) -> Csr<u32> {
+fn gateways_high_enough(inputs: &Inputs, satellites: &[SatelliteState]) -> Csr<u32> {
     let limit = inputs.profile.feeder.limit;
     if matches!(limit, LinkLimit::Range { .. }) {
         let all = 0..inputs.gateways.len() as u32;
@@ -550,28 +579,30 @@ fn gateways_high_enough(inputs: &Inputs, satellites: &[crate::SatelliteState]) -
 
 /// For each satellite the point of presence of most of the demand that prefers this satellite.
 fn busiest_pop(inputs: &Inputs, reach: &Reach) -> Vec<Option<u32>> {
-    let mut votes: Vec<(u32, u32, u64)> = inputs
-        .cells
-        .iter()
-        .enumerate()
-        .filter(|(_, cell)| cell.pop.index() < inputs.pops.len())
-        .filter_map(|(c, cell)| {
-            let best = reach
-                .satellites
-                .range(c)
-                .max_by_key(|&i| reach.preference[i])?;
-            let best = reach.satellites.row(c)[best - reach.satellites.range(c).start];
-            Some((best, cell.pop.0, cell.demand_kbps))
-        })
+    let preferred = |c: usize| {
+        let pairs = reach.satellites.range(c);
+        let best = pairs.clone().max_by_key(|&i| reach.preference[i])?;
+        Some(reach.satellites.row(c)[best - pairs.start])
+    };
+    let votes: Vec<Option<u32>> = (0..inputs.cells.len())
+        .into_par_iter()
+        .map(preferred)
         .collect();
-    votes.sort_unstable();
-    let mut busiest: Vec<Option<(u64, u32)>> = vec![None; inputs.satellites.len()];
-    for same in votes.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        let demand: u64 = same.iter().map(|v| v.2).sum();
-        let best = &mut busiest[same[0].0 as usize];
-        if best.is_none_or(|(most, _)| demand > most) {
-            *best = Some((demand, same[0].1));
+    let pops = inputs.pops.len();
+    let mut demand_kbps = vec![0; inputs.satellites.len() * pops];
+    for (cell, vote) in inputs.cells.iter().zip(votes) {
+        if let (Some(satellite), true) = (vote, cell.pop.index() < pops) {
+            demand_kbps[satellite as usize * pops + cell.pop.index()] += cell.demand_kbps;
         }
     }
-    busiest.into_iter().map(|b| b.map(|(_, pop)| pop)).collect()
+    let busiest = |s: usize| {
+        let row = &demand_kbps[s * pops..(s + 1) * pops];
+        // Of equal ones the first.
+        (0..pops)
+            .rev()
+            .max_by_key(|&p| row[p])
+            .filter(|&p| row[p] > 0)
+            .map(|p| p as u32)
+    };
+    (0..inputs.satellites.len()).map(busiest).collect()
 }

@@ -91,7 +91,7 @@ impl CellAsk {
 /// Which satellites each cell may be served by, and how well.
 #[derive(Clone, Debug, Default)]
 pub struct Reach {
-    /// Satellites of each cell, ascending.
+    /// Satellites of each cell, ascending; of no cell 2^16 or more.
     pub satellites: Csr<u32>,
     /// At the place of each of `satellites` ([`Csr::range`]): how willingly the cell is served by it, 0 to 255.
     pub preference: Vec<u8>,
@@ -100,6 +100,9 @@ pub struct Reach {
     pub preference_weight: f32,
     /// What a beam carries.
     pub rates: Rates,
+    /// Of each satellite, whether it is on the far side of the world; empty if all are on the same. Beams for both sides are given out
+    /// at the same time.
+    pub far: Vec<bool>,
 }
 
 /// Rates of beams, in all their time slices together, kbit/s.

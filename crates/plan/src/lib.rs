@@ -12,6 +12,7 @@ mod codec;
 mod csr;
 mod flow;
 mod geometry;
+mod halves;
 mod inputs;
 mod instance;
 mod lasers;

@@ -6,7 +6,7 @@ use crate::instance::Instance;
 use crate::output::{
     CellOutcome, FeederLink, Landing, LaserLoad, Plan, Reason, Service, Slot, TerminalOutcome,
 };
-use crate::solve::{Kept, KeptSlot, Solution, SolvedSlot, fair_shares, solve};
+use crate::solve::{self, Kept, KeptSlot, Solution, SolvedSlot, fair_shares, solve_in};
 use rayon::prelude::*;
 use skyweave_base::{CellId, GatewayId, SatId};
 use skyweave_radio::Verdict;
@@ -30,6 +30,7 @@ pub fn instance(inputs: &Inputs) -> Instance {
 pub struct Planner {
     geography: Geography,
     memory: Memory,
+    boards: solve::Memory,
 }
 
 impl Planner {
@@ -40,7 +41,7 @@ impl Planner {
             || Scene::new(inputs, &self.geography, &mut self.memory),
             || previous.map_or_else(Kept::default, |p| keep(inputs, p)),
         );
-        let solution = solve(&scene.instance, &kept);
+        let solution = solve_in(&mut self.boards, &scene.instance, &kept);
         let plan = compose(inputs, &self.geography, &scene, &solution, previous);
         self.memory.reach = scene.instance.reach;
         plan
@@ -49,13 +50,8 @@ impl Planner {
 
 /// What of a previous plan still has its cell, satellite and gateway, as indices of this epoch.
 fn keep(inputs: &Inputs, previous: &Plan) -> Kept {
-    let satellite = |id: SatId| {
-        inputs
-            .satellites
-            .binary_search_by_key(&id, |s| s.id)
-            .ok()
-            .map(|i| i as u32)
-    };
+    let ids: Vec<SatId> = inputs.satellites.iter().map(|s| s.id).collect();
+    let satellite = |id: SatId| ids.binary_search(&id).ok().map(|i| i as u32);
     let mut cells = inputs.cells.iter().map(|c| c.id).enumerate().peekable();
     let slots = previous.slots.iter().filter_map(|slot| {
         while cells.next_if(|&(_, id)| id < slot.cell).is_some() {}
@@ -144,9 +140,30 @@ fn compose(
             kbps: w.kbps,
         })
         .collect();
+    let (moved_terminals, (feeders, lasers)) = rayon::join(
+        || previous.map_or(0, |p| moved_terminals(p, &slots)),
+        || loads(&landings),
+    );
+    Plan {
+        epoch: inputs.epoch,
+        start: inputs.epoch.start(),
+        end: inputs.epoch.end(),
+        satellites_in_service: inputs.satellites.len() as u32,
+        moved_terminals,
+        cells,
+        slots,
+        landings,
+        feeders,
+        lasers,
+        terminals,
+    }
+}
+
+/// What landings put on each feeder link and laser.
+fn loads(landings: &[Landing]) -> (Vec<FeederLink>, Vec<LaserLoad>) {
     let mut feeders = BTreeMap::<(GatewayId, SatId), u64>::new();
     let mut lasers = BTreeMap::<(SatId, SatId), u64>::new();
-    for landing in &landings {
+    for landing in landings {
         *feeders
             .entry((landing.gateway, landing.path[landing.path.len() - 1]))
             .or_default() += landing.kbps;
@@ -154,29 +171,17 @@ fn compose(
             *lasers.entry((hop[1], hop[0])).or_default() += landing.kbps;
         }
     }
-    Plan {
-        epoch: inputs.epoch,
-        start: inputs.epoch.start(),
-        end: inputs.epoch.end(),
-        satellites_in_service: inputs.satellites.len() as u32,
-        moved_terminals: previous.map_or(0, |p| moved_terminals(p, &slots)),
-        cells,
-        slots,
-        landings,
-        feeders: feeders
-            .into_iter()
-            .map(|((gateway, satellite), kbps)| FeederLink {
-                gateway,
-                satellite,
-                kbps,
-            })
-            .collect(),
-        lasers: lasers
-            .into_iter()
-            .map(|((from, to), kbps)| LaserLoad { from, to, kbps })
-            .collect(),
-        terminals,
-    }
+    let feeders = feeders
+        .into_iter()
+        .map(|((gateway, satellite), kbps)| FeederLink {
+            gateway,
+            satellite,
+            kbps,
+        });
+    let lasers = lasers
+        .into_iter()
+        .map(|((from, to), kbps)| LaserLoad { from, to, kbps });
+    (feeders.collect(), lasers.collect())
 }
 
 /// What so many slices of the beam carry toward the satellite, kbit/s.

@@ -7,7 +7,7 @@ use crate::inputs::{Cell, Inputs, SatelliteState};
 use core::f64::consts::PI;
 use fearless_simd::{Simd, f64x8, prelude::*};
 use skyweave_base::{CellId, EpochNumber, Geodetic, MEAN_EARTH_RADIUS_M, SatId, Seed, Vec3};
-use skyweave_radio::{PointLimit, Standings};
+use skyweave_radio::{PointLimit, Standings, whole_parts};
 
 /// What the planner prefers among satellites that would serve a cell equally well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -213,13 +213,10 @@ impl Ranking {
         }
     }
 
-    /// The arcs of at least one satellite. Lanes beyond the last hold the last.
+    /// The arcs of eight satellites.
     #[inline(always)]
-    pub(crate) fn arcs<S: Simd>(&self, simd: S, satellites: &[u32]) -> Arcs<S> {
-        let rows = core::array::from_fn(|i| {
-            let satellite = satellites[i.min(satellites.len() - 1)];
-            f64x8::from_slice(simd, &self.arcs[satellite as usize].0)
-        });
+    pub(crate) fn arcs<S: Simd>(&self, simd: S, satellites: &[u32; 8]) -> Arcs<S> {
+        let rows = satellites.map(|s| f64x8::from_slice(simd, &self.arcs[s as usize].0));
         let [x0, y0, z0, x1, y1, z1, step2, least_m] = transposed(rows);
         Arcs {
             start: [x0, y0, z0],
@@ -240,7 +237,7 @@ impl Ranking {
         arcs: &Arcs<S>,
         (start, end): (&Standings<S>, &Standings<S>),
         asked: u8,
-    ) -> [f64; 8] {
+    ) -> [u32; 8] {
         let sin_elevation = (start.sin_elevation + end.sin_elevation) * 0.5;
         let merits = match from.north_east {
             None => self.capacity(simd, from, arcs, start, end, sin_elevation),
@@ -259,7 +256,7 @@ impl Ranking {
             }
         };
         let (least, most) = (f64x8::splat(simd, 0.0), f64x8::splat(simd, 1.0));
-        (merits.max(least).min(most) * 255.0).into()
+        whole_parts(simd, merits.max(least).min(most) * 255.0)
     }
 
     #[inline(always)]

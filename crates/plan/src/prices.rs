@@ -35,6 +35,7 @@ const TOLLS: (f64, f64) = (0.05, 20.0);
 const SHORT_OF_BEAMS: f64 = 0.9;
 
 /// Prices of beams.
+#[derive(Clone)]
 pub(crate) struct Prices {
     /// Of each satellite, kbit/s of a whole beam.
     beam_kbps: Vec<f64>,
@@ -178,6 +179,7 @@ mod tests {
                 preference: vec![128; rates.len()],
                 preference_weight: 0.25,
                 rates: Rates::PerPair(rates),
+                far: Vec::new(),
             },
             neighbours: std::sync::Arc::new(neighbours),
             network: Network {

@@ -11,12 +11,15 @@
 //! 5. Where cells are without service and antennas without traffic, point the antennas elsewhere and go back to 3.
 //! 6. Carry what is asked for the last time, cut it into ways to the ground, and share each satellite's part max-min.
 
-use crate::assign::Board;
+use crate::assign::{Board, BoardMemory, expected_need};
 use crate::backhaul::{Backhaul, Way, choose_feeders, lasers_to_gateway};
 use crate::csr::Csr;
-use crate::instance::Instance;
+use crate::halves::sides;
+use crate::instance::{Instance, Reach};
 use crate::prices::{Prices, rates_differ};
+use core::mem::take;
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Rounds of moving cells to where there is backhaul.
 const BALANCE_ROUNDS: usize = 4;
@@ -91,8 +94,20 @@ pub struct Kept {
 
 /// Solves an instance, starting from what is kept of an earlier solution.
 pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
+    solve_in(&mut Memory::default(), instance, kept)
+}
+
+/// Memory for the next instance: as much is needed each time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    board: BoardMemory,
+    far: BoardMemory,
+}
+
+/// [`solve`] in the memory of earlier ones.
+pub(crate) fn solve_in(memory: &mut Memory, instance: &Instance, kept: &Kept) -> Solution {
     let network = &instance.network;
-    let potential = potential_kbps(instance);
+    let (expected, potential) = prospects(instance);
     // What flows when each satellite is asked so much; and what each could bring from the ground while all others have that.
     let carried = |feeders: &[(u32, u32)], asked: &[u64]| {
         let mut backhaul = Backhaul::new(network, feeders);
@@ -103,29 +118,28 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
         backhaul.carry(&potential);
         backhaul.carried()
     };
-    let expected = expected_load(instance);
     let mut feeders = choose_feeders(network, &expected, &kept.feeders);
     let lasers = lasers_to_gateway(network, &feeders);
-    let (first_budget, mut board) = rayon::join(
-        || budgets(carried(&feeders, &expected)),
-        || Board::new(instance, &lasers),
-    );
-    let start = |board: &mut Board<'_>| {
-        kept.slots.iter().for_each(|slot| board.keep(slot));
-        board.serve_all();
-        board.fill();
+    let sides = sides(instance);
+    let need = expected_need(instance);
+    let boards = |memory: &mut Memory| {
+        let (board, far) = (take(&mut memory.board), take(&mut memory.far));
+        let board = || Board::new(instance, &lasers, Arc::clone(&need), board);
+        let far = || Board::new(instance, &lasers, Arc::clone(&need), far);
+        rayon::join(board, || sides.as_ref().map(|_| far()))
     };
+    let (first_budget, (mut board, mut far)) =
+        rayon::join(|| budgets(carried(&feeders, &expected)), || boards(memory));
     board.set_budget(first_budget.clone());
-    start(&mut board);
+    board.give_out(&kept.slots, sides.as_ref().zip(far.as_mut()));
     let (unmet, all) = board.unmet();
     if rates_differ(instance) && unmet > all / SCARCE {
-        // Two would be large.
-        drop(board);
-        let prices = Prices::new(instance, &first_budget);
-        board = Board::new(instance, &lasers);
+        memory.board = board.into_memory();
+        memory.far = far.map_or_else(BoardMemory::default, Board::into_memory);
+        (board, far) = boards(memory);
+        board.set_prices(Prices::new(instance, &first_budget));
         board.set_budget(first_budget);
-        board.set_prices(prices);
-        start(&mut board);
+        board.give_out(&kept.slots, sides.as_ref().zip(far.as_mut()));
     }
     for round in 1.. {
         if round > 1 {
@@ -161,10 +175,13 @@ pub fn solve(instance: &Instance, kept: &Kept) -> Solution {
         }
         let ways = backhaul.ways();
         share(instance, &mut slots, &backhaul.carried(), &ways);
+        let grounded = board.budget().iter().map(|&kbps| kbps > 0).collect();
+        memory.board = board.into_memory();
+        memory.far = far.map_or_else(BoardMemory::default, Board::into_memory);
         return Solution {
             slots,
             ways,
-            grounded: board.budget().iter().map(|&kbps| kbps > 0).collect(),
+            grounded,
             feeders,
         };
     }
@@ -198,78 +215,64 @@ fn point_idle_antennas(
     Some(choose_feeders(&instance.network, &need, &busy)).filter(|better| better != feeders)
 }
 
-/// What each satellite could use at most, kbit/s: all its beams full.
-fn potential_kbps(instance: &Instance) -> Vec<u64> {
-    let best = by_satellite(instance, u64::max, |c| {
-        let rates = &instance.reach.rates;
-        let range = instance.reach.satellites.range(c);
-        range.map(|pair| u64::from(rates.of_pair(pair)))
-    });
-    let beams = u64::from(instance.beams.channels) * u64::from(instance.beams.beams_per_channel);
-    best.iter().map(|&rate| beams * rate).collect()
-}
-
-/// What each satellite would be asked if every cell asked all satellites in its reach alike, kbit/s.
-fn expected_load(instance: &Instance) -> Vec<u64> {
-    by_satellite(
-        instance,
-        |a, b| a + b,
-        |c| {
-            let satellites = instance.reach.satellites.range(c).len();
-            let each = instance.cells[c].demand_kbps / satellites.max(1) as u64;
-            core::iter::repeat_n(each, satellites)
-        },
-    )
-}
-
-/// For each satellite, 0 joined with what each cell has for it: `of_cell` gives one value for each satellite in a cell's reach.
-/// In what order they are joined must not matter.
-fn by_satellite<I: Iterator<Item = u64>>(
-    instance: &Instance,
-    join: impl Fn(u64, u64) -> u64 + Sync,
-    of_cell: impl Fn(usize) -> I + Sync,
-) -> Vec<u64> {
+/// For each satellite: what it would be asked if every cell asked all satellites in its reach alike, and what it could use at most,
+/// with all its beams full; kbit/s.
+fn prospects(instance: &Instance) -> (Vec<u64>, Vec<u64>) {
     /// Cells of one task: much more work than to join two lists of all satellites.
-    const CHUNK: usize = 1 << 15;
-    let satellites = &instance.reach.satellites;
+    const CHUNK: usize = 1 << 14;
+    let Reach {
+        satellites, rates, ..
+    } = &instance.reach;
     let cells = instance.cells.len();
-    let nothing = || vec![0; instance.network.satellites];
-    (0..cells.div_ceil(CHUNK))
-        .into_par_iter()
-        .map(|chunk| {
-            let mut joined = nothing();
-            for c in chunk * CHUNK..cells.min((chunk + 1) * CHUNK) {
-                for (&s, value) in satellites.row(c).iter().zip(of_cell(c)) {
-                    joined[s as usize] = join(joined[s as usize], value);
-                }
+    let nothing = || vec![(0_u64, 0_u64); instance.network.satellites];
+    let of_chunk = |mut found: Vec<(u64, u64)>, chunk: usize| {
+        for c in chunk * CHUNK..cells.min((chunk + 1) * CHUNK) {
+            let row = satellites.row(c);
+            let each = instance.cells[c].demand_kbps / row.len().max(1) as u64;
+            for (pair, &s) in satellites.range(c).zip(row) {
+                let (asked, best) = &mut found[s as usize];
+                *asked += each;
+                *best = u64::from(rates.of_pair(pair)).max(*best);
             }
-            joined
-        })
+        }
+        found
+    };
+    let found = (0..cells.div_ceil(CHUNK))
+        .into_par_iter()
+        .fold(nothing, of_chunk)
         .reduce(nothing, |mut a, b| {
-            a.iter_mut().zip(b).for_each(|(a, b)| *a = join(*a, b));
+            for (a, b) in a.iter_mut().zip(b) {
+                *a = (a.0 + b.0, a.1.max(b.1));
+            }
             a
-        })
+        });
+    let beams = u64::from(instance.beams.channels) * u64::from(instance.beams.beams_per_channel);
+    found
+        .into_iter()
+        .map(|(asked, best)| (asked, beams * best))
+        .unzip()
 }
 
 /// What the slots on each satellite ask, kbit/s.
 fn loads(instance: &Instance, slots: &[SolvedSlot]) -> Vec<u64> {
-    let mut load = vec![0; instance.network.satellites];
-    for slot in slots {
-        load[slot.satellite as usize] += asked_by(instance, slot);
-    }
-    load
+    let nothing = || vec![0; instance.network.satellites];
+    let asked = |slots: &[SolvedSlot]| {
+        let mut load = nothing();
+        for slot in slots {
+            load[slot.satellite as usize] += asked_by(instance, slot);
+        }
+        load
+    };
+    (slots.par_chunks(1 << 16).map(asked)).reduce(nothing, |mut a: Vec<u64>, b| {
+        a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        a
+    })
 }
 
 /// Shares what each satellite carries among its slots, max-min by rate per terminal, and gives each slot its way.
 fn share(instance: &Instance, slots: &mut [SolvedSlot], carried: &[u64], ways: &[Way]) {
-    let of_slot: Csr<u32> = {
-        let mut satellites = Csr::default();
-        slots
-            .iter()
-            .for_each(|s| satellites.push_row([s.satellite]));
-        satellites
-    };
-    let of_satellite = of_slot.transposed(carried.len());
+    let of_slots = slots.iter().zip(0..).map(|(slot, i)| (i, slot.satellite));
+    let of_satellite = Csr::pointing_at(of_slots, carried.len());
     let mut first_way = vec![0];
     for s in 0..carried.len() {
         let start = first_way[s];
@@ -293,6 +296,12 @@ fn share(instance: &Instance, slots: &mut [SolvedSlot], carried: &[u64], ways: &
                 .map(|(slot, &kbps)| (kbps as u32, slot.way))
                 .collect();
             let ways = &ways[first_way[s]..first_way[s + 1]];
+            if let [_] = ways {
+                shares
+                    .iter_mut()
+                    .for_each(|(_, way)| *way = first_way[s] as u32);
+                return shares;
+            }
             let mut left: Vec<u64> = ways.iter().map(|w| w.kbps).collect();
             let mut order: Vec<usize> = (0..list.len()).collect();
             order.sort_by_key(|&i| (core::cmp::Reverse(shares[i].0), i));
@@ -326,6 +335,9 @@ fn asked_by(instance: &Instance, slot: &SolvedSlot) -> u64 {
 /// Shares `total` among (weight, ask) pairs: nobody gets more than its ask, and of those who get less each gets the same
 /// for its weight, to within one unit. The shares sum to the lesser of `total` and all asks.
 pub(crate) fn fair_shares(asks: &[(u64, u64)], total: u64) -> Vec<u64> {
+    if asks.iter().map(|ask| ask.1).sum::<u64>() <= total {
+        return asks.iter().map(|ask| ask.1).collect();
+    }
     let mut shares = vec![0; asks.len()];
     let mut order: Vec<usize> = (0..asks.len()).filter(|&i| asks[i].1 > 0).collect();
     let weight = |i: usize| asks[i].0.max(1);

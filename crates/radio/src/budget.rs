@@ -9,7 +9,7 @@ use crate::fade::{Fade, REFERENCE_CLIMATE};
 use crate::itu::{SlantPath, free_space_loss_db};
 use crate::modem::Modem;
 use crate::rates::Sight;
-use core::f64::consts::{FRAC_PI_4, PI};
+use core::f64::consts::{FRAC_PI_4, LN_10, PI};
 use skyweave_base::SPEED_OF_LIGHT_M_S;
 use std::sync::Arc;
 
@@ -100,8 +100,10 @@ struct Steps {
     c_over_n: f64,
     /// By how much given power may rise.
     headroom: f64,
-    /// What carrier over noise each modulation and code needs beside the interference, ascending, and what it brings, kbit/s.
-    rates: Arc<[(f64, u32)]>,
+    /// What carrier over noise each modulation and code needs beside the interference, ascending.
+    needs: Arc<[f64]>,
+    /// What each brings, kbit/s.
+    brings: Arc<[u32]>,
 }
 
 /// Every line of a budget.
@@ -274,7 +276,8 @@ impl LinkBudget {
         let steering = match p.ground.steering {
             Steering::Dish => 1.0,
             Steering::FlatArray { scan_exponent } => {
-                sin_elevation.clamp(1e-6, 1.0).powf(scan_exponent)
+                // A power: an exponential and a logarithm take less time.
+                (sin_elevation.clamp(1e-6, 1.0).ln() * scan_exponent).exp()
             }
         };
         let passes = ratio(-atmosphere_db);
@@ -289,9 +292,11 @@ impl LinkBudget {
             }
         };
         let c_over_n = self.steps.c_over_n * sent * passes * received;
-        let rates = &self.steps.rates;
-        let usable = rates.partition_point(|&(needs, _)| needs <= c_over_n);
-        usable.checked_sub(1).map_or(0, |i| rates[i].1)
+        // A few dozen: to count takes less time than to guess which way a search will go.
+        let usable = (self.steps.needs.iter())
+            .filter(|&&needs| needs <= c_over_n)
+            .count();
+        usable.checked_sub(1).map_or(0, |i| self.steps.brings[i])
     }
 
     /// [`kbps`](Self::kbps) of a link of given flux, by table: never more, and less by at most what one step of modulation or an
@@ -377,15 +382,16 @@ impl Steps {
             let noise_share = ratio(-sinr_db) - ratio(-p.c_over_i_db);
             (noise_share > 0.0).then_some(1.0 / noise_share)
         };
-        let rates = p
+        let (needs, brings): (Vec<f64>, Vec<u32>) = p
             .modem
             .modcods()
             .map_while(|(needs_db, bits)| Some((beside_interference(needs_db)?, p.beam_kbps(bits))))
-            .collect();
+            .unzip();
         Self {
             c_over_n: ratio(c_over_n_db),
             headroom: ratio(headroom_db),
-            rates,
+            needs: needs.into(),
+            brings: brings.into(),
         }
     }
 }
@@ -398,5 +404,5 @@ fn isotropic_db(frequency_hz: f64) -> f64 {
 
 /// Decibels as a ratio.
 fn ratio(db: f64) -> f64 {
-    10_f64.powf(db / 10.0)
+    (db * (LN_10 / 10.0)).exp()
 }

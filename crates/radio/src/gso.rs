@@ -137,6 +137,15 @@ fn unit(x: f64, y: f64) -> (f64, f64) {
 /// nothing more needs to be known
 /// - if δ < δ₁ − ε or δ > δ₂ + ε: it is farther than ε from all of the arc;
 /// - if δ₂ − ε < δ < δ₁ + ε and some visible point of the arc has its hour angle: it is nearer than ε to that point.
+///
+/// Between those two, let D be the distance to the point of the arc at the target's own hour angle.
+/// - If D < ε and that point is visible, it is nearer than ε.
+/// - The arc is nearly a parallel: its declination changes by at most m = |z₀| ρ / (R − ρ)² for each radian of hour angle, seen from a
+///   place ρ from the axis and z₀ from the equator's plane (with t the distance of a point from the place's parallel to the axis,
+///   tan δ = −z₀ / t, |dt/dh| ≤ ρ and t ≥ R − ρ in front; behind both are greater, t by more). So a point x away in hour angle is at a distance s with
+///   hav s ≥ hav(D − m x) + c² hav x, c² the least product of the cosines of both declinations. As hav is convex up to a right angle and
+///   hav x ≥ (x/π)², that is at least hav D − (m/2) sin D x + (c x/π)², and the least of it hav D − (m π sin D / 4 c)². It is clear
+///   of ε if cos D ≤ cos ε − κ with κ = (m π)² / 8 c².
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GsoZone {
     arc: GsoArc,
@@ -147,10 +156,15 @@ pub(crate) struct GsoZone {
     inner: (f64, f64),
     /// The square of the cotangent of the hour angle at which the visible arc ends.
     cot2_end: f64,
+    /// The cosine of D beyond which a target is clear, whatever its hour angle.
+    cos_clear: f64,
 }
 
 /// What the short cuts leave to the full answer, in sines of declination, so that rounding never lets them differ from it.
 const SHORT_CUT_MARGIN: f64 = 1e-9;
+
+/// Wider exclusions reach the poles, near which hour angles say nothing, or distances of more than a right angle.
+const WIDEST_EXCLUSION_RAD: f64 = 60.0 * PI / 180.0;
 
 impl GsoZone {
     /// At a point whose ellipsoid normal is `up`; `None` if nothing is forbidden there.
@@ -175,10 +189,20 @@ impl GsoZone {
             GSO_RADIUS_M * arc.cos_end - arc.rho_m,
             GSO_RADIUS_M * arc.sin_end,
         );
+        let slope = arc.point.z.abs() * arc.rho_m / (GSO_RADIUS_M - arc.rho_m).powi(2);
+        let outer = (less(low) - SHORT_CUT_MARGIN, more(high) + SHORT_CUT_MARGIN);
+        // Targets in question are no nearer to a pole than the outer declinations, points of the arc no nearer than the inner ones.
+        let cosines = cosine(outer.0.abs().max(outer.1.abs())) * cosine(low.abs().max(high.abs()));
+        let kappa = (slope * PI).powi(2) / (8.0 * cosines);
+        let is_narrow = exclusion_rad < WIDEST_EXCLUSION_RAD;
         Some(Self {
+            cos_clear: match is_narrow {
+                true => cos - kappa - SHORT_CUT_MARGIN,
+                false => f64::NEG_INFINITY,
+            },
             arc,
             cos_exclusion: exclusion_rad.cos(),
-            outer: (less(low) - SHORT_CUT_MARGIN, more(high) + SHORT_CUT_MARGIN),
+            outer,
             inner: (less(high) + SHORT_CUT_MARGIN, more(low) - SHORT_CUT_MARGIN),
             cot2_end: match across > 0.0 {
                 // North or south of the equator the end stands before the meridian's right angle: along >= 0.
@@ -227,9 +251,29 @@ impl GsoZone {
         (near, !clear & !near)
     }
 
-    /// The full answer.
+    /// The full answer, for a direction whose declination leaves it open.
     pub(crate) fn holds_by_search(&self, direction: Vec3) -> bool {
-        self.arc.cos_separation(direction) > self.cos_exclusion
+        self.at_own_hour(direction)
+            .unwrap_or_else(|| self.arc.cos_separation(direction) > self.cos_exclusion)
+    }
+
+    /// What the point of the arc at the direction's own hour angle says, if it says anything.
+    fn at_own_hour(&self, direction: Vec3) -> Option<bool> {
+        let along = direction.dot(self.arc.meridian);
+        let across = direction.dot(self.arc.east);
+        // With w the cosine of the direction's declination, and t and q the distances of the arc's point from the place's parallel to the
+        // axis and from the place: cos D = (w t − z z₀) / q.
+        let (r, rho, z0) = (GSO_RADIUS_M, self.arc.rho_m, self.arc.point.z);
+        let (along2, across2) = (along * along, across * across);
+        let w2 = along2 + across2;
+        let wt = (w2 * r * r - across2 * rho * rho).sqrt() - along * rho;
+        let cos_wq = (wt - direction.z * z0) * w2.sqrt();
+        let wq = (wt * wt + w2 * z0 * z0).sqrt();
+        if cos_wq < wq * self.cos_clear {
+            return Some(false);
+        }
+        let is_visible = along > 0.0 && along2 > self.cot2_end * across2;
+        (is_visible && cos_wq > wq * (self.cos_exclusion + SHORT_CUT_MARGIN)).then_some(true)
     }
 }
 
@@ -305,6 +349,30 @@ mod tests {
             let direction = (target.0 - place.to_ecef().0).unit();
             let held = GsoZone::new(place.to_ecef().0, place.up(), exclusion.to_radians()).is_some_and(|zone| zone.holds(direction));
             prop_assert_eq!(held, separation < exclusion.to_radians());
+        }
+
+        /// Targets about an exclusion away from the arc, nearer and nearer to just that.
+        #[test]
+        fn short_cuts_are_right_near_the_limit(
+            lat in -81.0..=81.0_f64, hour in -PI..PI, exclusion in 1.0..89.0_f64, off in -0.1..0.1_f64, nearer in 0..7, north: bool,
+        ) {
+            let place = Geodetic::from_degrees(lat, 0.0).unwrap();
+            let exclusion = exclusion.to_radians();
+            let (point, up) = (place.to_ecef().0, place.up());
+            let Some(zone) = GsoZone::new(point, up, exclusion) else { return Ok(()) };
+            let (rho, z0) = (point.x, point.z);
+            let t = (GSO_RADIUS_M.powi(2) - (rho * hour.sin()).powi(2)).sqrt() - rho * hour.cos();
+            let side = if north { exclusion } else { -exclusion };
+            let declination = (-z0 / t).atan() + side + off * 0.1_f64.powi(nearer);
+            let (sin, cos) = declination.sin_cos();
+            let direction = Vec3::new(cos * hour.cos(), cos * hour.sin(), sin);
+            let separation = GsoArc::above(point, up).cos_separation(direction).clamp(-1.0, 1.0).acos();
+            // The search is exact to 1e-8 rad near 1 and far better elsewhere.
+            match zone.at_own_hour(direction) {
+                Some(true) => prop_assert!(separation < exclusion + 1e-7, "{separation}"),
+                Some(false) => prop_assert!(separation > exclusion - 1e-7, "{separation}"),
+                None => {}
+            }
         }
     }
 

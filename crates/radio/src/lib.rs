@@ -28,5 +28,5 @@ pub use modem::Modem;
 pub use profile::{
     FeederLinks, LaserLinks, LinkLimit, ProcessingDelays, Profile, RateModel, UserLinks,
 };
-pub use rates::{RateTable, Sight, SkyRates};
+pub use rates::{RateTable, Sight, SkyRates, whole_parts};
 pub use toml_profile::ProfileError;

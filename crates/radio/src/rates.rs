@@ -3,6 +3,7 @@
 use crate::budget::LinkBudget;
 use crate::fade::Fade;
 use crate::profile::{FeederLinks, RateModel};
+use fearless_simd::{Simd, f64x8, prelude::*};
 use skyweave_base::{Ecef, Vec3};
 use std::sync::Arc;
 
@@ -90,6 +91,8 @@ pub struct RateTable {
     /// The least rate in each bin of the sine from 0 to 1, under a clear sky: within 0.1 % of the model where the rate changes by
     /// less than its double from horizon to zenith.
     clear: Vec<u32>,
+    /// Whether rates never fall with elevation.
+    rises: bool,
     /// Minds fades, and brings a table of its own.
     budget: Option<Arc<LinkBudget>>,
 }
@@ -97,8 +100,8 @@ pub struct RateTable {
 /// A [`RateTable`] under one sky.
 #[derive(Clone, Copy, Debug)]
 pub enum SkyRates<'a> {
-    /// By bin of the sine.
-    Clear(&'a [u32]),
+    /// By bin of the sine; whether they never fall with elevation.
+    Clear(&'a [u32], bool),
     /// By the budget's table.
     Faded(&'a LinkBudget, Fade),
 }
@@ -108,16 +111,16 @@ const BINS: usize = 1024;
 impl RateTable {
     /// Of a model.
     pub fn new(model: &RateModel) -> Self {
-        let without_budget = |clear| Self {
+        let of = |clear: Vec<u32>, budget| Self {
+            rises: clear.is_sorted(),
             clear,
-            budget: None,
+            budget,
         };
+        let without_budget = |clear| of(clear, None);
         let points = match model {
             RateModel::LinkBudget(budget) if budget.is_tabulated() => {
-                return Self {
-                    clear: budget.tabulated_row(budget.clear()),
-                    budget: Some(Arc::clone(budget)),
-                };
+                let clear = budget.tabulated_row(budget.clear());
+                return of(clear, Some(Arc::clone(budget)));
             }
             // A budget of given power toward the ground is none that a profile can hold; it carries nothing.
             RateModel::LinkBudget(_) => return without_budget(vec![0; BINS]),
@@ -138,33 +141,63 @@ impl RateTable {
     pub fn under(&self, fade: Option<Fade>) -> SkyRates<'_> {
         match (&self.budget, fade) {
             (Some(budget), Some(fade)) => SkyRates::Faded(budget, fade),
-            _ => SkyRates::Clear(&self.clear),
+            _ => SkyRates::Clear(&self.clear, self.rises),
         }
     }
 }
 
 impl SkyRates<'_> {
     /// The rate for the whole epoch, kbit/s: the lesser of those at its ends.
-    #[inline(always)]
     pub fn kbps(self, sin_start: f64, sin_end: f64) -> u32 {
         match self {
-            Self::Clear(kbps) => {
-                kbps[bin(sin_start, kbps.len())].min(kbps[bin(sin_end, kbps.len())])
-            }
+            Self::Clear(kbps, _) => [sin_start, sin_end]
+                .map(|sine| kbps[bin(sine, kbps.len())])
+                .into_iter()
+                .min()
+                .unwrap_or(0),
             // Rates rise with elevation.
             Self::Faded(budget, fade) => budget.tabulated_kbps(sin_start.min(sin_end), fade),
         }
     }
+
+    /// [`kbps`](Self::kbps) for eight satellites at once.
+    #[inline(always)]
+    pub fn eight_kbps<S: Simd>(self, simd: S, sin_start: f64x8<S>, sin_end: f64x8<S>) -> [u32; 8] {
+        let bins_of = |sine: f64x8<S>, bins: usize| {
+            let most = f64x8::splat(simd, (bins - 1) as f64);
+            let above = sine.max(f64x8::splat(simd, 0.0));
+            whole_parts(simd, (above * bins as f64).min(most))
+        };
+        let least = sin_start.min(sin_end);
+        match self {
+            Self::Clear(kbps, true) => bins_of(least, kbps.len()).map(|bin| kbps[bin as usize]),
+            Self::Clear(kbps, false) => {
+                let (starts, ends) = (bins_of(sin_start, kbps.len()), bins_of(sin_end, kbps.len()));
+                core::array::from_fn(|i| kbps[starts[i] as usize].min(kbps[ends[i] as usize]))
+            }
+            Self::Faded(budget, fade) => {
+                let sines: [f64; 8] = least.into();
+                sines.map(|sine| budget.tabulated_kbps(sine, fade))
+            }
+        }
+    }
 }
 
-#[inline(always)]
 fn bin(sin_elevation: f64, bins: usize) -> usize {
     ((sin_elevation.max(0.0) * bins as f64) as usize).min(bins - 1)
+}
+
+/// What stands before the point of numbers from 0 to 2^32: added to 2^52 it is in the lowest bits.
+#[inline(always)]
+pub fn whole_parts<S: Simd>(simd: S, numbers: f64x8<S>) -> [u32; 8] {
+    let sums: [f64; 8] = (numbers.floor() + f64x8::splat(simd, (1_u64 << 52) as f64)).into();
+    sums.map(|sum| sum.to_bits() as u32)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fearless_simd::{Level, dispatch};
 
     fn at(elevation_rad: f64) -> Sight {
         Sight {
@@ -179,6 +212,33 @@ mod tests {
         let rates = [0.0, 0.5, 0.75, 1.0, 1.5].map(|e| model.kbps(at(e), None));
         assert_eq!(rates, [1_000, 1_000, 1_500, 2_000, 2_000]);
         assert_eq!(RateModel::Fixed(7).kbps(at(0.2), None), 7);
+    }
+
+    /// Also where the rate falls with elevation, at the ends of the sine's range and under a fade.
+    #[test]
+    fn eight_at_once_are_as_one_by_one() {
+        let falls = RateModel::ByElevation(vec![(0.4, 1_000), (0.9, 700), (1.3, 2_000)]);
+        let mixed = crate::Profile::builtin("starlink-mixed").unwrap().user.down;
+        let fade = Fade::through(3.0, 5.0);
+        for (model, fade) in [(&falls, None), (&mixed, None), (&mixed, Some(fade))] {
+            let table = RateTable::new(model);
+            let rates = table.under(fade);
+            for n in 0..500 {
+                let sine = |i: usize, by: usize| ((n * 8 + i) * by % 4_001) as f64 / 3_999.0 - 1e-4;
+                let (starts, ends): ([f64; 8], [f64; 8]) = (
+                    core::array::from_fn(|i| sine(i, 1)),
+                    core::array::from_fn(|i| sine(i, 7)),
+                );
+                let eight = dispatch!(Level::new(), simd => {
+                    let [start, end] = [starts, ends].map(|sines| f64x8::from_slice(simd, &sines));
+                    rates.eight_kbps(simd, start, end)
+                });
+                assert_eq!(
+                    eight,
+                    core::array::from_fn(|i| rates.kbps(starts[i], ends[i]))
+                );
+            }
+        }
     }
 
     /// The curve is steep: in a bin near the zenith it rises by up to 2 %.

@@ -140,6 +140,7 @@ impl National {
                 preference: vec![0; satellites.count()],
                 satellites,
                 rates: Rates::Fixed(SLOT_KBPS as u32),
+                far: Vec::new(),
             },
             neighbours: Arc::new(neighbours),
             network: Network {
