@@ -242,8 +242,11 @@ fn what_is_kept_stays_where_nothing_changed() {
 }
 
 /// Beams of two sides of the world are given out at the same time; what is between waits. Here nearly everything is between or at odds.
+/// On one thread the sides come one after the other, with the same result.
 #[test]
 fn a_world_with_two_sides_keeps_the_rules_and_serves_as_many() {
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let one_thread = one_thread.unwrap();
     let (mut got, mut possible) = (0, 0);
     for n in 0..400 {
         let mut rng = Seed::root(6).child("sides", n).rng();
@@ -253,6 +256,8 @@ fn a_world_with_two_sides_keeps_the_rules_and_serves_as_many() {
         let mut kept = Kept::default();
         for _ in 0..2 {
             let solution = solve(&small.instance, &kept);
+            let alone = one_thread.install(|| solve(&small.instance, &kept));
+            assert_eq!(solution, alone, "instance {n} on one thread");
             small.audit(&solution);
             got += served(&solution);
             possible += small.most_served();

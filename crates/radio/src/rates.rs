@@ -150,11 +150,9 @@ impl SkyRates<'_> {
     /// The rate for the whole epoch, kbit/s: the lesser of those at its ends.
     pub fn kbps(self, sin_start: f64, sin_end: f64) -> u32 {
         match self {
-            Self::Clear(kbps, _) => [sin_start, sin_end]
-                .map(|sine| kbps[bin(sine, kbps.len())])
-                .into_iter()
-                .min()
-                .unwrap_or(0),
+            Self::Clear(kbps, _) => {
+                kbps[bin(sin_start, kbps.len())].min(kbps[bin(sin_end, kbps.len())])
+            }
             // Rates rise with elevation.
             Self::Faded(budget, fade) => budget.tabulated_kbps(sin_start.min(sin_end), fade),
         }
