@@ -10,7 +10,7 @@
 //! beam is worth, and never taking one away, is then the greedy algorithm of a transversal matroid (Edmonds and
 //! Fulkerson, 1965), which is optimal without the neighbour rule and without backhaul.
 
-use crate::csr::{Csr, concat_slices};
+use crate::csr::concat_slices;
 use crate::halves::Side;
 use crate::instance::{CellAsk, Instance};
 use crate::prices::Prices;
@@ -61,6 +61,10 @@ const TELLING_SLOTS: usize = 64;
 
 /// A question to each cell takes nanoseconds: so many make a task worth giving to another thread.
 const CELLS_OF_TASK: usize = 1 << 14;
+
+/// Where there are many cells, phases of a search for further beams go on as long as one finds a beam for one cell in so many. A cell's
+/// first beam is sought to the end.
+const CELLS_PER_FIND: usize = 100_000;
 
 /// Phases of shortest paths that may all turn out to be forbidden before longer ones are tried.
 const BLOCKED_PHASES: u32 = 1;
@@ -641,6 +645,9 @@ impl<'a> Board<'a> {
                         c,
                     )
                 });
+                if stuck.len() < self.least_finds() {
+                    break;
+                }
                 let failed = self.augment_all(stuck.clone(), Ending::FreeRoom);
                 stuck.retain(|c| failed.binary_search(c).is_err() && self.wishes(*c, least_worth));
                 lacking = stuck;
@@ -1298,6 +1305,10 @@ impl<'a> Board<'a> {
     /// to room stay so for as long as nothing is freed. The neighbour rule may forbid all shortest paths where it allows a
     /// longer one: at last that is sought for each remaining cell alone.
     fn augment_all(&mut self, mut cells: Vec<u32>, ending: Ending) -> Vec<u32> {
+        let least_finds = match ending {
+            Ending::FreeRoom => self.least_finds(),
+            Ending::Surplus => 0,
+        };
         let mut blocked_phases = 0;
         let mut blocked: Vec<bool> = Vec::new();
         while !cells.is_empty() && blocked_phases < BLOCKED_PHASES && self.scratch.work > 0 {
@@ -1307,6 +1318,10 @@ impl<'a> Board<'a> {
             self.forget_searches();
             let before = cells.len();
             cells.retain(|&c| !self.augment(c as usize, ending, Order::Shortest));
+            if before - cells.len() < least_finds {
+                cells.sort_unstable();
+                return cells;
+            }
             if cells.len() == before {
                 blocked_phases += 1;
                 blocked.resize(self.open.len(), false);
@@ -1319,80 +1334,72 @@ impl<'a> Board<'a> {
         cells
     }
 
+    /// Fewer beams than these are not worth another phase.
+    fn least_finds(&self) -> usize {
+        self.got.len() / CELLS_PER_FIND
+    }
+
     /// Measures in moves how far from room the satellites are that the cells can reach; none if none can. Returns the
     /// satellites with room; those `blocked` do not count as such.
     fn measure(&mut self, cells: &[u32], ending: Ending, blocked: &[bool]) -> Option<Vec<u32>> {
-        let satellites = self.open.len();
-        let is_end: Vec<bool> = (0..satellites)
-            .map(|s| {
-                !blocked.get(s).is_some_and(|&b| b)
-                    && (self.open[s] != 0
-                        || ending == Ending::Surplus
-                            && self.slots_on(s).any(|slot| self.is_surplus(slot)))
-            })
-            .collect();
-        let mut seen = core::mem::take(&mut self.scratch.hopeless);
-        let hopeless = seen.clone();
+        let is_end = |board: &Self, s: u32| {
+            let s = s as usize;
+            !blocked.get(s).is_some_and(|&b| b)
+                && (board.open[s] != 0
+                    || ending == Ending::Surplus
+                        && board.slots_on(s).any(|slot| board.is_surplus(slot)))
+        };
+        let mut seen = self.scratch.hopeless.clone();
         let mut queue: Vec<u32> = Vec::new();
-        let visit = |s: u32, seen: &mut [bool], queue: &mut Vec<u32>| {
+        let mut visit = |s: u32, queue: &mut Vec<u32>| {
             if self.budget[s as usize] > 0 && !core::mem::replace(&mut seen[s as usize], true) {
                 queue.push(s);
             }
         };
         for &c in cells {
-            self.instance
-                .reach
-                .satellites
-                .row(c as usize)
-                .iter()
-                .for_each(|&s| visit(s, &mut seen, &mut queue));
+            let row = self.instance.reach.satellites.row(c as usize);
+            row.iter().for_each(|&s| visit(s, &mut queue));
         }
         // Forward from the cells; not beyond satellites with room.
-        let mut ends = Vec::new();
-        let mut passes = Csr::default();
+        let (mut ends, mut others) = (Vec::new(), Vec::new());
         let mut known = core::mem::take(&mut self.scratch.passes);
+        let mut noted = vec![NONE; known.len()];
         let mut looked = 0;
-        let mut noted = vec![NONE; satellites];
         let mut head = 0;
-        while head < queue.len() {
-            let s = queue[head];
-            let mut row: &[u32] = &[];
-            if is_end[s as usize] {
+        while let Some(&s) = queue.get(head) {
+            if is_end(self, s) {
                 ends.push(s);
             } else {
                 let known = &mut known[s as usize];
                 looked += self.renew(s, known, &mut noted);
-                row = &known.to;
-                row.iter().for_each(|&t| visit(t, &mut seen, &mut queue));
+                known.to.iter().for_each(|&t| visit(t, &mut queue));
+                others.push(s);
             }
-            let open = row.iter().copied().filter(|&t| !hopeless[t as usize]);
-            passes.push_row(open);
             head += 1;
+        }
+        // Backward from those with room: who is one move farther than those found last. Few have to look at all to whom they could pass.
+        let moves = &mut self.scratch.moves;
+        moves.fill(NONE);
+        ends.iter().for_each(|&s| moves[s as usize] = 0);
+        for nearer in 0.. {
+            let before = others.len();
+            others.retain(|&s| {
+                let to = &known[s as usize].to;
+                let is_next = to.iter().any(|&t| moves[t as usize] == nearer);
+                if is_next {
+                    moves[s as usize] = nearer + 1;
+                }
+                !is_next
+            });
+            if others.len() == before {
+                break;
+            }
         }
         self.scratch.passes = known;
         self.scratch.work -= looked;
-        // Backward from those with room.
-        self.scratch.moves.fill(NONE);
-        let mut near: Vec<u32> = ends.clone();
-        near.iter()
-            .for_each(|&s| self.scratch.moves[s as usize] = 0);
-        let passed_by = passes.transposed(satellites);
-        let mut head = 0;
-        while head < near.len() {
-            let t = near[head] as usize;
-            head += 1;
-            for &row in passed_by.row(t) {
-                let s = queue[row as usize] as usize;
-                if self.scratch.moves[s] == NONE {
-                    self.scratch.moves[s] = self.scratch.moves[t] + 1;
-                    near.push(s as u32);
-                }
-            }
-        }
-        self.scratch.hopeless = hopeless;
         if blocked.is_empty() {
-            for s in queue {
-                self.scratch.hopeless[s as usize] |= self.scratch.moves[s as usize] == NONE;
+            for s in others {
+                self.scratch.hopeless[s as usize] = true;
             }
         }
         (!ends.is_empty()).then_some(ends)
