@@ -4,6 +4,7 @@
 //! plainest means, asks H3 itself for neighbours, and adds up every load again from the slots and landings. It takes the
 //! inputs as given and says nothing about how good a plan is, except that a cell may not go unserved without a true reason.
 
+use crate::positions::Positions;
 use crate::{
     Access, Cell, CellFade, CellOutcome, Gateway, Inputs, Landing, LiveTerminal, Plan, Reason,
     SatelliteState, Service, Slot,
@@ -325,6 +326,7 @@ struct Audit<'a> {
     laser_kbps: BTreeMap<(SatId, SatId), u64>,
     user_arc: ArcSearch,
     feeder_arc: ArcSearch,
+    positions: Positions,
 }
 
 impl<'a> Audit<'a> {
@@ -348,6 +350,7 @@ impl<'a> Audit<'a> {
             laser_kbps,
             user_arc: ArcSearch::of(inputs.profile.user.limit),
             feeder_arc: ArcSearch::of(inputs.profile.feeder.limit),
+            positions: Positions::of(inputs.satellites.iter().map(|s| s.id)),
         }
     }
 
@@ -379,11 +382,8 @@ impl<'a> Audit<'a> {
     }
 
     fn satellite(&self, id: SatId) -> Option<&'a SatelliteState> {
-        let satellites = &self.inputs.satellites;
-        satellites
-            .binary_search_by_key(&id, |s| s.id)
-            .ok()
-            .map(|i| &satellites[i])
+        let position = self.positions.of_id(id)?;
+        Some(&self.inputs.satellites[position])
     }
 
     /// Position of a cell in the inputs.
@@ -790,22 +790,31 @@ impl<'a> Audit<'a> {
 
     /// Slices of each beam, and a channel once in a cell.
     fn beams(&self, faults: &mut Findings) {
-        // Satellite, channel, beam and slices in one number: there are many to be sorted.
-        let mut used: Vec<u64> = (self.plan.slots.iter())
-            .map(|s| {
-                let beam = u64::from(s.satellite.0) << 16 | u64::from(s.channel) << 8;
-                (beam | u64::from(s.beam)) << 8 | u64::from(s.slices)
-            })
-            .collect();
-        used.par_sort_unstable();
-        let slices = u64::from(self.inputs.profile.user.time_slices);
-        for same in used.chunk_by(|a, b| a >> 8 == b >> 8) {
-            let [.., channel, beam, _] = same[0].to_be_bytes();
-            let satellite = SatId((same[0] >> 24) as u32);
+        let user = &self.inputs.profile.user;
+        let (channels, beams) = (
+            usize::from(user.channels),
+            usize::from(user.beams_per_channel),
+        );
+        let mut used = vec![0_u64; self.inputs.satellites.len() * channels * beams];
+        for slot in &self.plan.slots {
+            let (channel, beam) = (usize::from(slot.channel), usize::from(slot.beam));
+            // Beams that do not exist are reported as such.
+            if let Some(s) = self.positions.of_id(slot.satellite)
+                && channel < channels
+                && beam < beams
+            {
+                used[(s * channels + channel) * beams + beam] += u64::from(slot.slices);
+            }
+        }
+        let slices = u64::from(user.time_slices);
+        let over = used.into_iter().enumerate().filter(|&(_, n)| n > slices);
+        for (i, used) in over {
+            let (s, channel, beam) = (i / beams / channels, i / beams % channels, i % beams);
+            let satellite = self.inputs.satellites[s].id;
             faults.at_most(
                 Rule::TimeSlices,
                 format_args!("satellite {satellite}, channel {channel}, beam {beam}"),
-                same.iter().map(|slices| slices & 0xff).sum(),
+                used,
                 slices,
                 "time slices",
             );

@@ -18,6 +18,7 @@ mod instance;
 mod lasers;
 mod output;
 mod planner;
+mod positions;
 mod preference;
 mod prices;
 mod routes;

@@ -6,6 +6,7 @@ use crate::instance::Instance;
 use crate::output::{
     CellOutcome, FeederLink, Landing, LaserLoad, Plan, Reason, Service, Slot, TerminalOutcome,
 };
+use crate::positions::Positions;
 use crate::solve::{self, Kept, KeptSlot, Solution, SolvedSlot, fair_shares, solve_in};
 use rayon::prelude::*;
 use skyweave_base::{CellId, GatewayId, SatId};
@@ -50,8 +51,8 @@ impl Planner {
 
 /// What of a previous plan still has its cell, satellite and gateway, as indices of this epoch.
 fn keep(inputs: &Inputs, previous: &Plan) -> Kept {
-    let ids: Vec<SatId> = inputs.satellites.iter().map(|s| s.id).collect();
-    let satellite = |id: SatId| ids.binary_search(&id).ok().map(|i| i as u32);
+    let positions = Positions::of(inputs.satellites.iter().map(|s| s.id));
+    let satellite = |id: SatId| positions.of_id(id).map(|i| i as u32);
     let mut cells = inputs.cells.iter().map(|c| c.id).enumerate().peekable();
     let slots = previous.slots.iter().filter_map(|slot| {
         while cells.next_if(|&(_, id)| id < slot.cell).is_some() {}
