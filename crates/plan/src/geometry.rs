@@ -46,7 +46,7 @@ impl Geography {
             *self = Self {
                 places: cells.iter().map(|c| (c.id, c.centre)).collect(),
                 neighbours: Arc::new(neighbours_of_all(cells)),
-                visibility: Visibility::new(&cells.iter().map(|c| c.centre).collect::<Vec<_>>()),
+                visibility: visibility(cells),
                 far: FarHalf::of(cells),
                 limits: Vec::new(),
                 limit: None,
@@ -72,6 +72,18 @@ impl Geography {
     /// The limit of user links at a cell.
     pub(crate) fn limit(&self, cell: usize) -> &PointLimit {
         &self.limits[cell]
+    }
+}
+
+/// By the order of H3 indices neighbours mostly follow each other.
+fn visibility(cells: &[Cell]) -> Visibility {
+    let centres: Vec<Geodetic> = cells.iter().map(|c| c.centre).collect();
+    match cells
+        .iter()
+        .all(|c| h3o::CellIndex::try_from(c.id.0).is_ok())
+    {
+        true => Visibility::in_order(&centres),
+        false => Visibility::new(&centres),
     }
 }
 
