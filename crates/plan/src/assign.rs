@@ -10,7 +10,6 @@
 //! beam is worth, and never taking one away, is then the greedy algorithm of a transversal matroid (Edmonds and
 //! Fulkerson, 1965), which is optimal without the neighbour rule and without backhaul.
 
-use crate::csr::concat_slices;
 use crate::halves::Side;
 use crate::instance::{CellAsk, Instance};
 use crate::prices::Prices;
@@ -741,42 +740,49 @@ impl<'a> Board<'a> {
     pub(crate) fn slots(&self) -> Vec<SolvedSlot> {
         /// Cells of one task.
         const CHUNK: usize = 1 << 13;
-        let cells = self.taken.len();
-        let parts: Vec<Vec<SolvedSlot>> = (0..cells.div_ceil(CHUNK))
-            .into_par_iter()
-            .map(|chunk| {
-                let part = chunk * CHUNK..cells.min((chunk + 1) * CHUNK);
-                let mut slots = Vec::with_capacity(part.len());
-                part.for_each(|c| self.append_slots(c, &mut slots));
-                slots
-            })
+        let count = |taken: &[u32]| taken.iter().map(|t| t.count_ones() as usize).sum();
+        let counts: Vec<usize> = self.taken.par_chunks(CHUNK).map(count).collect();
+        let mut slots = vec![SolvedSlot::default(); counts.iter().sum()];
+        let mut rest = slots.as_mut_slice();
+        let parts: Vec<&mut [SolvedSlot]> = (counts.into_iter())
+            .map(|count| rest.split_off_mut(..count).expect("room for all"))
             .collect();
-        let parts: Vec<&[SolvedSlot]> = parts.iter().map(Vec::as_slice).collect();
-        concat_slices(&parts)
+        let of_cells = |(chunk, part): (usize, &mut [SolvedSlot])| {
+            let cells = chunk * CHUNK..self.taken.len().min((chunk + 1) * CHUNK);
+            let all = cells.flat_map(|c| self.slots_of(c));
+            part.iter_mut()
+                .zip(all)
+                .for_each(|(place, slot)| *place = slot);
+        };
+        parts.into_par_iter().enumerate().for_each(of_cells);
+        slots
     }
 
-    fn append_slots(&self, c: usize, slots: &mut Vec<SolvedSlot>) {
+    fn slots_of(&self, c: usize) -> impl Iterator<Item = SolvedSlot> + '_ {
         let ask = &self.instance.cells[c];
-        let mut before = 0;
-        let upto = |kbps: u64| {
-            (u128::from(ask.terminals) * u128::from(kbps) / u128::from(self.radio[c].max(1))) as u32
+        let radio = self.radio[c].max(1);
+        let upto = move |kbps: u64| match u64::from(ask.terminals).checked_mul(kbps) {
+            Some(product) => (product / radio) as u32,
+            None => (u128::from(ask.terminals) * u128::from(kbps) / u128::from(radio)) as u32,
         };
-        for k in bits(self.taken[c]) {
+        let (mut kbps, mut terminals) = (0, 0);
+        bits(self.taken[c]).map(move |k| {
             let place = self.places[c * self.channels + k];
             let radio_kbps = self.radio_of_pair(self.pair_of(c, place), place.slices);
-            slots.push(SolvedSlot {
+            kbps += radio_kbps;
+            let before = core::mem::replace(&mut terminals, upto(kbps));
+            SolvedSlot {
                 cell: c as u32,
                 satellite: place.satellite,
                 channel: k as u8,
                 beam: place.beam,
                 slices: place.slices,
-                terminals: upto(before + radio_kbps) - upto(before),
+                terminals: terminals - before,
                 radio_kbps: radio_kbps as u32,
                 delivered_kbps: 0,
                 way: 0,
-            });
-            before += radio_kbps;
-        }
+            }
+        })
     }
 
     /// Moves cells so that what satellites can bring is used: `budget` is what each could carry at once with all others.

@@ -90,7 +90,7 @@ impl<T> Csr<T> {
 }
 
 /// The items of all slices, one slice after the other; copied in parallel.
-pub(crate) fn concat_slices<T: Copy + Default + Send + Sync>(slices: &[&[T]]) -> Vec<T> {
+fn concat_slices<T: Copy + Default + Send + Sync>(slices: &[&[T]]) -> Vec<T> {
     let mut all = vec![T::default(); slices.iter().map(|s| s.len()).sum()];
     let mut rest = all.as_mut_slice();
     let mut places = Vec::with_capacity(slices.len());

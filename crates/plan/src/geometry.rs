@@ -117,8 +117,16 @@ fn neighbours(id: u64, cells: &[Cell]) -> Vec<u32> {
 /// The problem of an epoch, and what of its geometry the plan has to tell.
 pub(crate) struct Scene {
     pub(crate) instance: Instance,
-    /// For each cell without a satellite in reach, whether some are kept from it.
-    pub(crate) kept_away: Vec<KeptAway>,
+    pub(crate) views: Vec<View>,
+}
+
+/// What of a cell's sky is told beside who is in reach.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct View {
+    /// The satellite by which the cell is served most willingly.
+    preferred: Option<u32>,
+    /// Without a satellite in reach, whether some are kept from it.
+    pub(crate) kept_away: KeptAway,
 }
 
 /// What keeps satellites that stand high enough from a cell that has none.
@@ -133,9 +141,9 @@ pub(crate) struct KeptAway {
 impl Scene {
     pub(crate) fn new(inputs: &Inputs, geography: &Geography, memory: &mut Memory) -> Self {
         let beams = BeamPlan::of(&inputs.profile.user);
-        let ((cells, reach, kept_away), links) =
+        let ((cells, reach, views), links) =
             rayon::join(|| reach(inputs, geography, memory), || Links::of(inputs));
-        let network = network(inputs, &reach, links);
+        let network = network(inputs, &views, links);
         let neighbours = Arc::clone(&geography.neighbours);
         Self {
             instance: Instance {
@@ -145,7 +153,7 @@ impl Scene {
                 neighbours,
                 network,
             },
-            kept_away,
+            views,
         }
     }
 }
@@ -226,6 +234,15 @@ impl Sightings<'_> {
         }
     }
 
+    /// Of those from `start` on the one of the highest rank, of equal ones the last.
+    fn most_preferred(&self, start: usize) -> Option<u32> {
+        let ranks = &self.ranks[start..self.count];
+        // The greatest of many bytes is found many at once.
+        let most = ranks.iter().copied().max()?;
+        let at = ranks.iter().rposition(|&rank| rank == most)?;
+        Some(self.satellites[start + at])
+    }
+
     /// The best rate of those from `start` on; none where it is the same everywhere, or there are none.
     fn best_kbps(&self, start: usize) -> Option<u32> {
         self.kbps.get(start..self.count)?.iter().copied().max()
@@ -240,7 +257,7 @@ struct Part<'a> {
     sightings: Sightings<'a>,
     bounds: &'a mut [(u32, u32)],
     cells: &'a mut [CellAsk],
-    kept_away: &'a mut [KeptAway],
+    views: &'a mut [View],
 }
 
 impl<'a> Part<'a> {
@@ -252,7 +269,7 @@ impl<'a> Part<'a> {
             mut kbps,
             ..
         } = self.sightings;
-        let (mut bounds, mut cells, mut kept_away) = (self.bounds, self.cells, self.kept_away);
+        let (mut bounds, mut cells, mut views) = (self.bounds, self.cells, self.views);
         let (mut first_cell, mut first_pair) = (self.first_cell, self.first_pair);
         let mut parts = Vec::with_capacity(rooms.len());
         for &room in rooms {
@@ -269,7 +286,7 @@ impl<'a> Part<'a> {
                 },
                 bounds: bounds.split_off_mut(..count).expect("a row for each cell"),
                 cells: cells.split_off_mut(..count).expect("one for each cell"),
-                kept_away: kept_away.split_off_mut(..count).expect("one for each cell"),
+                views: views.split_off_mut(..count).expect("one for each cell"),
             });
             first_cell += count;
             first_pair += room as u32;
@@ -285,12 +302,12 @@ pub(crate) struct Memory {
     pub(crate) reach: Reach,
 }
 
-/// What each cell asks, which satellites it may be served by, and [`Scene::kept_away`].
+/// What each cell asks, which satellites it may be served by, and its view.
 fn reach(
     inputs: &Inputs,
     geography: &Geography,
     memory: &mut Memory,
-) -> (Vec<CellAsk>, Reach, Vec<KeptAway>) {
+) -> (Vec<CellAsk>, Reach, Vec<View>) {
     let user = &inputs.profile.user;
     let (starts, ends): (Vec<Ecef>, Vec<Ecef>) =
         inputs.satellites.iter().map(|s| (s.start, s.end)).unzip();
@@ -311,7 +328,7 @@ fn reach(
     };
     let count = inputs.cells.len();
     let mut cells = vec![CellAsk::default(); count];
-    let mut kept_away = vec![KeptAway::default(); count];
+    let mut views = vec![View::default(); count];
     let mut reach = core::mem::take(&mut memory.reach);
     let mut kbps = match reach.rates {
         Rates::PerPair(kbps) => kbps,
@@ -341,7 +358,7 @@ fn reach(
         },
         bounds,
         cells: &mut cells,
-        kept_away: &mut kept_away,
+        views: &mut views,
     };
     let level = Level::new();
     // Some parts are much more work than others: who is done takes the next.
@@ -354,7 +371,7 @@ fn reach(
     reach.preference_weight = inputs.preference.weight();
     let far = (geography.far.iter()).flat_map(|half| starts.iter().map(|&start| half.holds(start)));
     reach.far = far.collect();
-    (cells, reach, kept_away)
+    (cells, reach, views)
 }
 
 /// What decides which satellites may serve a cell.
@@ -378,8 +395,8 @@ impl Survey<'_> {
         let beams = BeamPlan::of(user);
         let mut seen = part.sightings;
         let cells = self.inputs.cells[part.first_cell..].iter().enumerate();
-        let out = part.bounds.iter_mut().zip(part.cells).zip(part.kept_away);
-        for ((i, cell), ((bounds, ask), why)) in cells.zip(out) {
+        let out = part.bounds.iter_mut().zip(part.cells).zip(part.views);
+        for ((i, cell), ((bounds, ask), view)) in cells.zip(out) {
             let start = seen.count;
             let kept_away = self.look(simd, part.first_cell + i, &mut seen);
             self.keep_those_seen_by_live_terminals(cell, &mut seen, start);
@@ -388,9 +405,10 @@ impl Survey<'_> {
                 RateModel::Fixed(kbps) => kbps,
                 _ => seen.best_kbps(start).unwrap_or(1),
             };
-            if seen.count == start {
-                *why = kept_away;
-            }
+            *view = View {
+                preferred: seen.most_preferred(start),
+                kept_away,
+            };
             *ask = CellAsk::new(cell.terminals, cell.demand_kbps, best_kbps, beams);
             *bounds = (
                 part.first_pair + start as u32,
@@ -519,10 +537,10 @@ impl Links {
     }
 }
 
-fn network(inputs: &Inputs, reach: &Reach, links: Links) -> Network {
+fn network(inputs: &Inputs, views: &[View], links: Links) -> Network {
     let profile = &inputs.profile;
     let feeder = &profile.feeder;
-    let pop_of = busiest_pop(inputs, reach);
+    let pop_of = busiest_pop(inputs, views);
     let fibre_s: Vec<Vec<f64>> = inputs
         .gateways
         .iter()
@@ -590,20 +608,11 @@ fn gateways_high_enough(inputs: &Inputs, satellites: &[SatelliteState]) -> Csr<u
 }
 
 /// For each satellite the point of presence of most of the demand that prefers this satellite.
-fn busiest_pop(inputs: &Inputs, reach: &Reach) -> Vec<Option<u32>> {
-    let preferred = |c: usize| {
-        let pairs = reach.satellites.range(c);
-        let best = pairs.clone().max_by_key(|&i| reach.preference[i])?;
-        Some(reach.satellites.row(c)[best - pairs.start])
-    };
-    let votes: Vec<Option<u32>> = (0..inputs.cells.len())
-        .into_par_iter()
-        .map(preferred)
-        .collect();
+fn busiest_pop(inputs: &Inputs, views: &[View]) -> Vec<Option<u32>> {
     let pops = inputs.pops.len();
     let mut demand_kbps = vec![0; inputs.satellites.len() * pops];
-    for (cell, vote) in inputs.cells.iter().zip(votes) {
-        if let (Some(satellite), true) = (vote, cell.pop.index() < pops) {
+    for (cell, view) in inputs.cells.iter().zip(views) {
+        if let (Some(satellite), true) = (view.preferred, cell.pop.index() < pops) {
             demand_kbps[satellite as usize * pops + cell.pop.index()] += cell.demand_kbps;
         }
     }

@@ -246,7 +246,7 @@ impl<'a> Explanation<'a> {
         let any = |condition: &dyn Fn(usize) -> bool| row.iter().any(|&s| condition(s as usize));
         let all = self.scene.instance.beams.slices_per_satellite();
         if row.is_empty() {
-            let kept_away = self.scene.kept_away[cell];
+            let kept_away = self.scene.views[cell].kept_away;
             if kept_away.faded {
                 Reason::Faded
             } else if kept_away.near_gso_arc {
