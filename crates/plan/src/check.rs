@@ -120,6 +120,7 @@ pub fn check(inputs: &Inputs, plan: &Plan) -> Vec<Violation> {
 #[derive(Clone, Debug, Default)]
 pub struct Checker {
     sites: Vec<Site>,
+    later_neighbours: Vec<Later>,
 }
 
 impl Checker {
@@ -128,9 +129,10 @@ impl Checker {
         let is_of = |(site, cell): (&Site, &Cell)| (site.id, site.centre) == (cell.id, cell.centre);
         let cells = &inputs.cells;
         if self.sites.len() != cells.len() || !self.sites.par_iter().zip(&cells[..]).all(is_of) {
-            self.sites = cells.par_iter().map(|cell| Site::of(cell, cells)).collect();
+            self.sites = cells.par_iter().map(Site::of).collect();
+            self.later_neighbours = cells.par_iter().map(|c| later(c.id, cells)).collect();
         }
-        Audit::new(inputs, &self.sites, plan).run()
+        Audit::new(inputs, self, plan).run()
     }
 }
 
@@ -140,21 +142,27 @@ struct Site {
     id: CellId,
     centre: Geodetic,
     here: Observer,
-    /// Neighbours with greater ids, as positions in the inputs.
-    later_neighbours: [Option<u32>; 6],
 }
 
 impl Site {
-    fn of(cell: &Cell, all: &[Cell]) -> Self {
-        let mut later = (around(cell.id).into_iter().filter(|&id| id > cell.id))
-            .filter_map(|id| all.binary_search_by_key(&id, |c| c.id).ok());
+    fn of(cell: &Cell) -> Self {
         Self {
             id: cell.id,
             centre: cell.centre,
             here: Observer::at(cell.centre),
-            later_neighbours: core::array::from_fn(|_| later.next().map(|c| c as u32)),
         }
     }
+}
+
+/// Neighbours of a cell with greater ids than its own, as positions in the inputs; then [`NO_CELL`].
+type Later = [u32; 6];
+
+const NO_CELL: u32 = u32::MAX;
+
+fn later(cell: CellId, all: &[Cell]) -> Later {
+    let mut later = (around(cell).into_iter().filter(|&id| id > cell))
+        .filter_map(|id| all.binary_search_by_key(&id, |c| c.id).ok());
+    core::array::from_fn(|_| later.next().map_or(NO_CELL, |c| c as u32))
 }
 
 /// Angles computed in two ways differ by rounding, most where a cosine is near 1; this is 1 cm at 1,000 km.
@@ -269,7 +277,10 @@ fn slots_by_cell(sites: &[Site], plan: &Plan) -> SlotsByCell {
     let mut slots_of_cell: Vec<(CellId, u32)> = (plan.slots.iter().enumerate())
         .map(|(i, slot)| (slot.cell, i as u32))
         .collect();
-    slots_of_cell.par_sort_unstable();
+    // The slots of a plan in order are sorted by cell.
+    if !slots_of_cell.is_sorted() {
+        slots_of_cell.par_sort_unstable();
+    }
     let ids = |from: usize| slots_of_cell[from..].iter().map(|&(id, _)| id);
     let of_sites = |sites: &[Site]| {
         let mut end = slots_of_cell.partition_point(|&(id, _)| id < sites[0].id);
@@ -314,11 +325,12 @@ struct Audit<'a> {
     inputs: &'a Inputs,
     /// By cell of the inputs.
     sites: &'a [Site],
+    later_neighbours: &'a [Later],
     plan: &'a Plan,
     /// Cells that have slots and the indices of these, ascending.
     slots_of_cell: Vec<(CellId, u32)>,
-    /// The satellite, channel and beam of each of them.
-    uses: Vec<(SatId, u8, u8)>,
+    /// The satellite, channel and beam of each of them in one number: 32 bits, 8 and 8.
+    uses: Vec<u64>,
     /// Where those of each cell of the inputs begin in that list, and end.
     ranges: Vec<(u32, u32)>,
     /// Loads added up from the landings.
@@ -330,18 +342,21 @@ struct Audit<'a> {
 }
 
 impl<'a> Audit<'a> {
-    fn new(inputs: &'a Inputs, sites: &'a [Site], plan: &'a Plan) -> Self {
+    fn new(inputs: &'a Inputs, checker: &'a Checker, plan: &'a Plan) -> Self {
+        let sites = &checker.sites[..];
         let ((slots_of_cell, ranges), (feeder_kbps, laser_kbps)) =
             rayon::join(|| slots_by_cell(sites, plan), || loads(plan));
         let uses = (slots_of_cell.par_iter())
             .map(|&(_, i)| {
                 let slot = &plan.slots[i as usize];
-                (slot.satellite, slot.channel, slot.beam)
+                let channel = u64::from(slot.satellite.0) << 8 | u64::from(slot.channel);
+                channel << 8 | u64::from(slot.beam)
             })
             .collect();
         Self {
             inputs,
             sites,
+            later_neighbours: &checker.later_neighbours,
             plan,
             slots_of_cell,
             uses,
@@ -694,7 +709,8 @@ impl<'a> Audit<'a> {
             }
         };
         let slices_of_beam = f64::from(self.inputs.profile.user.time_slices);
-        (kbps * f64::from(slices) / slices_of_beam).round() as u64
+        // To the nearest; none is negative.
+        (kbps * f64::from(slices) / slices_of_beam + 0.5) as u64
     }
 
     fn fade(&self, c: usize) -> Option<CellFade> {
@@ -850,36 +866,39 @@ impl<'a> Audit<'a> {
     fn disturbed_by(&self, c: usize, found: &mut Findings) {
         let slots_of = |(start, end): (u32, u32)| start as usize..end as usize;
         let own = slots_of(self.ranges[c]);
-        for &other in self.sites[c].later_neighbours.iter().flatten() {
+        let later = self.later_neighbours[c].iter();
+        for &other in later.take_while(|&&other| other != NO_CELL) {
             let theirs = slots_of(self.ranges[other as usize]);
-            for (i, one) in own.clone().zip(&self.uses[own.clone()]) {
-                for (j, two) in theirs.clone().zip(&self.uses[theirs.clone()]) {
-                    if (one.0, one.1) != (two.0, two.1) || one.2 == two.2 {
-                        continue;
-                    }
-                    found.report(
-                        Rule::NeighbourChannel,
-                        format!(
-                            "satellite {}, channel {}, cells {} and {}",
-                            one.0, one.1, self.slots_of_cell[i].0, self.slots_of_cell[j].0
-                        ),
-                        format!("beams {} and {}", one.2, two.2),
-                        "one beam in turn, or two channels",
-                    );
+            for (i, j) in (own.clone()).flat_map(|i| theirs.clone().map(move |j| (i, j))) {
+                // The same but for the beam.
+                let (one, two) = (self.uses[i], self.uses[j]);
+                if one == two || one >> 8 != two >> 8 {
+                    continue;
                 }
+                let [.., channel, _] = one.to_be_bytes();
+                let satellite = SatId((one >> 16) as u32);
+                let [a, b] = [i, j].map(|i| self.slots_of_cell[i].0);
+                found.report(
+                    Rule::NeighbourChannel,
+                    format!("satellite {satellite}, channel {channel}, cells {a} and {b}"),
+                    format!("beams {} and {}", one as u8, two as u8),
+                    "one beam in turn, or two channels",
+                );
             }
         }
     }
 
     fn landings(&self, faults: &mut Findings) {
-        let mut of_satellite: Vec<u64> = (self.plan.slots.iter())
-            .map(|s| u64::from(s.satellite.0) << 32 | u64::from(s.delivered_kbps))
-            .collect();
-        of_satellite.par_sort_unstable();
-        let sum = |same: &[u64]| same.iter().map(|slot| slot & u64::from(u32::MAX)).sum();
-        let delivered: BTreeMap<SatId, u64> = (of_satellite.chunk_by(|a, b| a >> 32 == b >> 32))
-            .map(|same| (SatId((same[0] >> 32) as u32), sum(same)))
-            .collect();
+        let mut delivered: BTreeMap<SatId, u64> = BTreeMap::new();
+        let mut in_service = vec![0; self.inputs.satellites.len()];
+        for slot in &self.plan.slots {
+            let sum = match self.positions.of_id(slot.satellite) {
+                Some(s) => &mut in_service[s],
+                None => delivered.entry(slot.satellite).or_default(),
+            };
+            add(sum, slot.delivered_kbps.into());
+        }
+        delivered.extend(self.inputs.satellites.iter().map(|s| s.id).zip(in_service));
         let mut landed: BTreeMap<SatId, u64> = BTreeMap::new();
         for (i, landing) in self.plan.landings.iter().enumerate() {
             self.landing_path(faults, i, landing);
