@@ -862,15 +862,26 @@ impl<'a> Board<'a> {
                 let (cell, k) = (slot as usize / self.channels, slot as usize % self.channels);
                 let place = self.places[slot as usize];
                 let loss = asked - asked.min(self.load[s] - self.budget[s]);
+                let least_gain = loss + asked / LEAST_GAIN;
+                // Mostly all around are full: then there is nothing to be asked of rules.
+                let gain = |(pair, &t): (usize, &u32)| {
+                    let s = t as usize;
+                    let headroom = self.budget[s].saturating_sub(self.load[s]);
+                    (self.open[s] & !self.taken[cell] != 0 && headroom > least_gain)
+                        .then(|| headroom.min(self.asked_of_pair(cell, pair, place.slices)))
+                        .filter(|&gain| gain > least_gain)
+                        .map(|gain| (gain, t))
+                };
+                let gains: Vec<(u64, u32)> = self.pairs(cell).filter_map(gain).collect();
+                if gains.is_empty() {
+                    continue;
+                }
                 self.approach(cell);
                 let mut best: Option<(u64, u32, Spot)> = None;
-                for (pair, &t) in self.pairs(cell) {
-                    let headroom = self.budget[t as usize].saturating_sub(self.load[t as usize]);
-                    let gain = headroom.min(self.asked_of_pair(cell, pair, place.slices));
-                    if gain <= loss + asked / LEAST_GAIN || best.is_some_and(|(g, ..)| g >= gain) {
-                        continue;
-                    }
-                    if let Some(spot) = self.spot(cell, t, place.slices, place.slices) {
+                for (gain, t) in gains {
+                    if best.is_none_or(|(g, ..)| gain > g)
+                        && let Some(spot) = self.spot(cell, t, place.slices, place.slices)
+                    {
                         best = Some((gain, t, spot));
                     }
                 }
@@ -911,7 +922,7 @@ impl<'a> Board<'a> {
         let mut best: Option<(u64, u32)> = None;
         for (pair, &t) in self.pairs(cell) {
             let headroom = self.budget[t as usize].saturating_sub(self.load[t as usize]);
-            if headroom == 0 {
+            if headroom <= asked / LEAST_GAIN {
                 continue;
             }
             let arrives = self.asked_of_pair(cell, pair, place.slices);
