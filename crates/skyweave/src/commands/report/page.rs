@@ -52,7 +52,7 @@ pub(crate) fn in_short(content: &Content) -> Vec<String> {
         number(t.rate_mbps),
         number(t.asked_mbps),
         match f.demand_by_hour {
-            Some(_) => " in the mean of the day",
+            Some(_) => " in the mean of the time planned",
             None => "",
         },
         number(t.rate_worst_5_percent_mbps),
@@ -429,7 +429,7 @@ impl Page {
                 f,
                 cells,
                 "Rate of a terminal",
-                "Mbit/s, mean over the day",
+                "Mbit/s, mean over the time planned",
                 "Where terminals get less than they ask: crowded cells, or those that satellites and gateways reach least.",
                 |c| c.rate_mbps,
             )
@@ -461,7 +461,7 @@ impl Page {
                     &line_legend(&rates),
                     match f.demand_by_hour {
                         Some(_) => "Few ask much at night, so that a terminal's rate follows what it asks; where the network is full it falls short of that.",
-                        None => "What changes over the day is the sky alone: the demand is that of the busiest hour, at every hour.",
+                        None => "What changes with time is the sky alone: the demand is that of the busiest hour, at every hour.",
                     },
                 );
                 page.figure(
@@ -572,7 +572,7 @@ impl Page {
                 &charts::by_terminals(&capacity, "Gbit/s delivered", knee)?,
                 "",
                 &format!(
-                    "Mean of {} of the day. Where the line bends the sky over the area, or its way to the ground, is full.",
+                    "Mean of {} of the time planned. Where the line bends the sky over the area, or its way to the ground, is full.",
                     instants(f)
                 ),
             );
@@ -805,7 +805,7 @@ impl Page {
     fn losses(&mut self, f: &Findings) -> Result<()> {
         self.section("What breaks it", "losses");
         self.p(&format!(
-            "Each loss is planned at {} of the day, with everybody in the busiest hour: as it strikes between two plans, and in the {WINDOW} plans \
+            "Each loss is planned at {} of the time planned, with everybody in the busiest hour: as it strikes between two plans, and in the {WINDOW} plans \
              that follow. The network learns of a loss with its next plan, so that what is cut off stays so for up to 15 s. Capacity is what the area gets \
              when a million terminals ask. A negative number is a gain.",
             instants(f),
