@@ -16,7 +16,7 @@ impl Positions {
     /// Of ids that ascend.
     pub(crate) fn of(ids: impl Iterator<Item = SatId>) -> Self {
         let ids: Vec<SatId> = ids.collect();
-        let most = ids.last().map_or(0, |id| id.0);
+        let most = ids.iter().max().map_or(0, |id| id.0);
         let mut shift = 0;
         while (most >> shift) as usize > 2 * ids.len() {
             shift += 1;
