@@ -172,8 +172,8 @@ impl Visibility {
     }
 
     /// Of points each of which is near to those before and after it, as cells are by their H3 index: in this order their lists lie in
-    /// memory, so that who asks in it need not wait for them. The lists are those of [`Visibility::new`]; in any other order of points
-    /// they take much longer.
+    /// memory, so that who asks in it need not wait for them. The lists are those of [`Visibility::new`]. In another order of points
+    /// blocks would be wide, and few satellites left out before the exact test.
     pub fn in_order(points: &[Geodetic]) -> Self {
         let runs: Cut = |points, most, part| points.chunks_mut(most).for_each(part);
         Self::cut_by(runs, points, [])

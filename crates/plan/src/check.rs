@@ -1,8 +1,9 @@
 //! The plan checker: every rule that a plan breaks.
 //!
-//! Written apart from the planner and sharing none of its code paths: it takes angles, distances and the GSO arc from geodesy by the
-//! plainest means, asks H3 itself for neighbours, and adds up every load again from the slots and landings. It takes the
-//! inputs as given and says nothing about how good a plan is, except that a cell may not go unserved without a true reason.
+//! Written apart from the planner and sharing none of its code paths but the table of where satellites stand in the inputs
+//! (`positions.rs`): it takes angles, distances and the GSO arc from geodesy by the plainest means, asks H3 itself for neighbours, and
+//! adds up every load again from the slots and landings. It takes the inputs as given and says nothing about how good a plan is, except
+//! that a cell may not go unserved without a true reason.
 
 use crate::positions::Positions;
 use crate::{

@@ -8,10 +8,11 @@ use crate::halves::FarHalf;
 use crate::inputs::{Access, Cell, Inputs, LiveTerminal, SatelliteState};
 use crate::instance::{BeamPlan, CellAsk, GatewayLimit, Instance, Network, Rates, Reach};
 use crate::lasers;
+use crate::positions::Positions;
 use crate::preference::{Ranking, Vantage};
 use fearless_simd::{Level, Simd, dispatch};
 use rayon::prelude::*;
-use skyweave_base::{Ecef, Geodetic, SPEED_OF_LIGHT_M_S, SatId, great_circle_m};
+use skyweave_base::{Ecef, Geodetic, SPEED_OF_LIGHT_M_S, great_circle_m};
 use skyweave_orbit::{Lists, Visibility};
 use skyweave_radio::{LinkLimit, PointLimit, RateModel, RateTable, Verdict};
 use std::sync::Arc;
@@ -521,12 +522,12 @@ impl Links {
                     .collect()
             })
             .collect();
-        let index = |id: SatId| satellites.binary_search_by_key(&id, |s| s.id).ok();
+        let positions = Positions::of(satellites.iter().map(|s| s.id));
         let lasers = inputs
             .lasers
             .par_iter()
             .filter_map(|&(a, b)| {
-                let (i, j) = (index(a)?, index(b)?);
+                let (i, j) = (positions.of_id(a)?, positions.of_id(b)?);
                 let (a, b) = (&satellites[i], &satellites[j]);
                 let stands = lasers::usable(&profile.laser, a.start, b.start)
                     && lasers::usable(&profile.laser, a.end, b.end);
